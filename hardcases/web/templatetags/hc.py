@@ -52,7 +52,7 @@ def word(code: str) -> str:
 
 @register.simple_tag
 def since(moment: datetime | None) -> SafeString:
-    """"2 hours ago", with the exact moment in UTC as its title and machine-readable time; a dash for None."""
+    """ "2 hours ago", with the exact moment in UTC as its title and machine-readable time; a dash for None."""
     if moment is None:
         return mark_safe(formatting.MISSING)  # noqa: S308 - our own constant
     return format_html(
