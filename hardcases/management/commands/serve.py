@@ -1,5 +1,6 @@
 """`manage.py serve`: web and worker on one machine, kept running by a supervisor."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -21,8 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Does not return."""
-        call_command("migrate", verbosity=0, interactive=False)
-        call_command("collectstatic", verbosity=0, interactive=False)
+        call_command("prepare", stdout=io.StringIO())
         self.stdout.write(f"\nHardcases is starting on {settings.PUBLIC_URL}")
         sign_in = Path(settings.DATA_DIR) / DEMO_SIGN_IN
         if sign_in.exists():
