@@ -1,0 +1,15 @@
+"""The app that holds the rooms from audit to test sets."""
+
+from django.apps import AppConfig
+
+
+class HardcasesConfig(AppConfig):
+    name = "hardcases"
+    verbose_name = "Hardcases"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Fill the lists that lower rooms declare and upper rooms serve (work handlers, query terms, erasure)."""
+        from hardcases import wiring  # the app registry is ready only now
+
+        wiring.connect()

@@ -1,0 +1,119 @@
+"""Cases: production failures as they arrived, every arrival of them, and what people decided about them."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from hardcases.projects.models import Project
+
+KINDS = ("image", "text", "record")
+STATES = ("inbox", "accepted", "declined", "snoozed", "erased")
+DECLINE_REASONS = ("not_our_input", "unreadable", "cannot_be_shared", "known_accepted", "wrong_product", "test_upload")
+MEDIA_STATES = ("none", "pending", "ready", "failed")
+
+
+def fresh_salt() -> bytes:
+    """16 random bytes. Attributes are digested with the case's salt, so that a digest that stays in a frozen version tells nothing once the salt is erased."""
+    return uuid.uuid4().bytes
+
+
+class Case(models.Model):
+    """One production failure example. Its content digest never changes; a repeat of it is another sighting of the same case."""
+
+    uid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="cases")
+    number = models.PositiveBigIntegerField()
+    kind = models.CharField(max_length=8)
+    # Of the received bytes, in hex. `stored_sha256` differs only where the project strips metadata on upload.
+    sha256 = models.CharField(max_length=64)
+    stored_sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField()
+    media_type = models.CharField(max_length=64)
+    width = models.PositiveIntegerField(null=True)
+    height = models.PositiveIntegerField(null=True)
+    text = models.TextField(
+        null=True
+    )  # the first 10,000 characters of a text, or of a record as JSON, for lists; the whole lies in the blob
+    file_name = models.CharField(max_length=255, default="", blank=True)
+
+    state = models.CharField(max_length=8, default="inbox")
+    decline_reason = models.CharField(max_length=24, null=True)
+    snoozed_until = models.DateTimeField(null=True)
+    decided_at = models.DateTimeField(null=True)
+    decided_by = models.CharField(max_length=150, default="", blank=True)
+
+    received_at = models.DateTimeField(db_default=Now())
+    captured_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=128, default="", blank=True)
+    source = models.CharField(max_length=256, default="", blank=True)
+    model = models.CharField(max_length=256, default="", blank=True)
+    prediction = models.JSONField(null=True)
+    correction = models.JSONField(null=True)
+    attributes = models.JSONField(default=dict)
+    attributes_salt = models.BinaryField(max_length=16, default=fresh_salt, null=True)
+    tags = models.JSONField(default=list)
+    quarantine = models.JSONField(default=list)
+    sightings_count = models.PositiveIntegerField(default=1)
+    last_seen_at = models.DateTimeField(db_default=Now())
+
+    media_state = models.CharField(max_length=8, default="none")
+    media_failure = models.CharField(max_length=255, default="", blank=True)
+    thumbnail_sha256 = models.CharField(max_length=64, null=True)
+    display_sha256 = models.CharField(max_length=64, null=True)
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="case_number_once"),
+            models.UniqueConstraint(fields=["project", "sha256"], name="case_content_once"),
+            models.CheckConstraint(condition=Q(state__in=STATES), name="case_state"),
+            models.CheckConstraint(condition=Q(kind__in=KINDS), name="case_kind"),
+            models.CheckConstraint(condition=Q(media_state__in=MEDIA_STATES), name="case_media_state"),
+        ]
+        indexes = [
+            models.Index(fields=["project", "state", "-id"], name="case_by_state"),
+            models.Index(fields=["project", "-id"], name="case_newest"),
+            models.Index(fields=["project", "received_at"], name="case_by_time"),
+            models.Index(fields=["media_state"], name="case_media_due", condition=Q(media_state="pending")),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def key(self) -> str:
+        """The name people say aloud, such as XR-1061. Needs `project` loaded."""
+        return f"{self.project.key_prefix}-{self.number}"
+
+
+class ExternalId(models.Model):
+    """A name that a production system gave a case; one case may have several, one name means one case."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="external_ids")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="external_ids")
+    value = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "value"], name="external_id_once")]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Sighting(models.Model):
+    """One arrival of a case, with what was sent along. The first sighting is the creation itself."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="sightings")
+    at = models.DateTimeField(db_default=Now())
+    actor_name = models.CharField(max_length=150)
+    token_id = models.CharField(max_length=36, null=True)
+    request_id = models.CharField(max_length=64, default="")
+    body = models.JSONField(null=True)  # blanked by a lawful erasure
+
+    class Meta:
+        indexes = [models.Index(fields=["case", "-id"])]
+
+    def __str__(self) -> str:
+        return f"{self.case_id} at {self.at}"

@@ -1,0 +1,39 @@
+"""The schema of this app at a glance: every room's tables."""
+
+from hardcases.audit.models import AuditEvent, AuditSeal
+from hardcases.cases.models import Case, ExternalId, Sighting
+from hardcases.labels.models import CurrentLabel, LabelRevision
+from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, SignInLink, Team, TeamMembership, User
+from hardcases.testsets.models import DraftChange, Entry, PinnedAttributes, Snapshot, Stratum, TestSet, TreeNode, Version
+from hardcases.web.models import IdempotencyReply
+from hardcases.work.models import Job, OutboxEvent
+
+__all__ = [
+    "ApiToken",
+    "Attribute",
+    "AuditEvent",
+    "AuditSeal",
+    "Case",
+    "Counter",
+    "CurrentLabel",
+    "DraftChange",
+    "Entry",
+    "ExternalId",
+    "IdempotencyReply",
+    "Job",
+    "LabelRevision",
+    "Membership",
+    "OutboxEvent",
+    "PinnedAttributes",
+    "Project",
+    "Sighting",
+    "SignInLink",
+    "Snapshot",
+    "Stratum",
+    "Team",
+    "TeamMembership",
+    "TestSet",
+    "TreeNode",
+    "User",
+    "Version",
+]

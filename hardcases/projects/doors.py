@@ -1,0 +1,52 @@
+"""What every page and every API view of every room stands on: it opens the project's door before the view's own code runs.
+
+A view says in `can` which permission each method needs. The permission matrix in the test suite reads the same attribute, so a view without it cannot exist.
+"""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponseBase
+from django.views import View
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from hardcases.audit.actors import Actor
+from hardcases.projects.access import project_for
+from hardcases.projects.authentication import actor_of
+from hardcases.projects.models import Project
+from hardcases.projects.permissions import Can
+
+
+class ProjectAPI(APIView):
+    """An API view under /api/v1/projects/<project>/. Sets `self.actor` and `self.project` or answers 401, 403 or 404."""
+
+    can: ClassVar[dict[str, Can]]
+    actor: Actor
+    project: Project
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticate, then open the door."""
+        super().initial(request, *args, **kwargs)
+        self.actor = actor_of(request)
+        method = "GET" if request.method in {"HEAD", "OPTIONS"} else str(request.method)
+        if method in self.can:
+            self.project = project_for(self.actor, kwargs["project"], self.can[method])
+
+
+class ProjectPage(LoginRequiredMixin, View):
+    """A page under /p/<project>/. Sets `self.actor` and `self.project`; strangers are sent to sign in, people without access get 404 or 403."""
+
+    can: ClassVar[dict[str, Can]]
+    actor: Actor
+    project: Project
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Open the door before the view's own method."""
+        if request.user.is_authenticated:
+            self.actor = actor_of(request)
+            method = "GET" if request.method == "HEAD" else str(request.method)
+            if method in self.can:
+                self.project = project_for(self.actor, kwargs["project"], self.can[method])
+                request.project = self.project  # type: ignore[attr-defined]  # the shell's context processor shows its name and menu
+        return super().dispatch(request, *args, **kwargs)

@@ -1,0 +1,148 @@
+"""People, teams, projects, what a project's cases look like, and the tokens that act for it."""
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+TASKS = ("classification", "multilabel", "detection", "regression")
+ATTRIBUTE_TYPES = ("category", "number", "boolean", "text", "date")
+
+
+class User(AbstractUser):
+    """A person. Deactivated (`is_active`), never deleted: the audit log and signatures name them."""
+
+    @property
+    def printed_name(self) -> str:
+        """The name as it stands under a signature."""
+        return self.get_full_name() or self.username
+
+
+class SignInLink(models.Model):
+    """A one-time link with which an invited person, or one who forgot the password, sets a new one. Only its digest is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_in_links")
+    digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"sign-in link for {self.user}"
+
+
+class Team(models.Model):
+    """A named group of people that owns projects. Its members have `default_role` in each of them."""
+
+    slug = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=150)
+    default_role = models.CharField(max_length=16, default="viewer")
+    members: "models.ManyToManyField[User, Any]" = models.ManyToManyField(User, through="TeamMembership", related_name="teams")
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class TeamMembership(models.Model):
+    """A person in a team."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="team_memberships")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "user"], name="team_member_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.team}"
+
+
+class Project(models.Model):
+    """One product under test: its classes, attributes, people, cases and releases. Nothing crosses between projects."""
+
+    slug = models.SlugField(max_length=64, unique=True)
+    name = models.CharField(max_length=150)
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="projects")
+    owner = models.ForeignKey(User, on_delete=models.PROTECT, related_name="owned_projects")
+    task = models.CharField(max_length=16)
+    key_prefix = models.CharField(max_length=8)
+    classes = models.JSONField(default=list)
+    positive_class = models.CharField(max_length=128, null=True)
+    cluster_attribute = models.CharField(max_length=128, null=True)
+    strip_metadata = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(task__in=TASKS), name="project_task")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Attribute(models.Model):
+    """A declared, typed fact about cases. Names that are not declared land in a case's quarantine."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="attributes")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=128)
+    type = models.CharField(max_length=8)
+    values = models.JSONField(null=True)
+    bins = models.JSONField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="attribute_once"),
+            models.CheckConstraint(condition=Q(type__in=ATTRIBUTE_TYPES), name="attribute_type"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """One role of one person in one project; a person may hold several."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "user", "role"], name="role_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.role} of {self.project}"
+
+
+class ApiToken(models.Model):
+    """What a machine shows instead of a password: bound to one project, scoped, expiring, kept as a digest."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tokens")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tokens")
+    name = models.CharField(max_length=150)
+    prefix = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class Counter(models.Model):
+    """The last number given out for one kind of thing in a project: cases, runs, releases. Taken under a row lock, so numbers are never given twice."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="counters")
+    kind = models.CharField(max_length=16)
+    value = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "kind"], name="counter_once")]
+
+    def __str__(self) -> str:
+        return f"{self.project} {self.kind} {self.value}"

@@ -1,0 +1,60 @@
+"""Template tags and filters of the product: formatting, icons and chips. `{% load hc %}`."""
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from hardcases.web import formatting
+from hardcases.web.looks import ICONS, look
+
+register = template.Library()
+
+register.filter("points", formatting.points)
+register.filter("percent", formatting.percent)
+register.filter("number", formatting.number)
+register.filter("count", formatting.count)
+register.filter("short_digest", formatting.short_digest)
+register.filter("utc", formatting.utc)
+register.simple_tag(formatting.interval, name="interval")
+register.simple_tag(formatting.percent_interval, name="percent_interval")
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A drawn icon, hidden from screen readers: the word beside it says the same."""
+    return format_html(
+        '<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="{}" fill="none" stroke="currentColor" stroke-width="1.9"/></svg>',
+        ICONS[name],
+    )
+
+
+@register.inclusion_tag("components/chip.html")
+def chip(code: str, label: str = "") -> dict[str, object]:
+    """The chip of a result or state; `label` replaces the word ("snoozed until Monday"), never the icon or the class."""
+    shown = look(code)
+    return {"css": shown.css, "icon_name": shown.icon, "label": label or shown.word}
+
+
+@register.filter
+def look_css(code: str) -> str:
+    """The class that goes with a code, for a verdict box or a table row."""
+    return look(code).css
+
+
+@register.filter
+def word(code: str) -> str:
+    """The word for a code, without icon."""
+    return str(look(code).word)
+
+
+@register.simple_tag
+def since(moment: datetime | None) -> SafeString:
+    """ "2 hours ago", with the exact moment in UTC as its title and machine-readable time; a dash for None."""
+    if moment is None:
+        return mark_safe(formatting.MISSING)  # noqa: S308 - our own constant
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), formatting.utc(moment), formatting.since(moment, timezone.now())
+    )
