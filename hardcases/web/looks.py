@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-# Strokes on a 16 × 16 grid; templates/components/icon.html draws them with the colour of the text around them.
+# Strokes on a 16 × 16 grid, drawn with the colour of the text around them; some have a filled part as well.
 ICONS = {
     "check": "M3 8.5l3.4 3.4L13 4.8",
     "cross": "M4 4l8 8M12 4l-8 8",
-    "half": "M8 2.4a5.6 5.6 0 1 0 0 11.2a5.6 5.6 0 1 0 0-11.2M8 2.9v10.2M10 3.4v9.2M12 5v6",
+    "half": "M8 2.4a5.6 5.6 0 1 0 0 11.2a5.6 5.6 0 1 0 0-11.2",
     "ring": "M8 2.4a5.6 5.6 0 1 0 0 11.2a5.6 5.6 0 1 0 0-11.2M5 8h6",
     "turn": "M13 8a5 5 0 1 1-1.6-3.7M13 2.4v3h-3",
     "flag": "M4 14V2h8l-2 3 2 3H4",
@@ -25,6 +25,7 @@ ICONS = {
     "pen": "M2.6 13.4h10.8M4 10.6c2-6 4-8 5-7s-3 6-2 7 2.4-2.4 3.4-2.4.6 1.6 2 1.6",
     "dash": "M3.6 8h8.8",
 }
+FILLED_PARTS = {"half": "M8 2.4a5.6 5.6 0 0 1 0 11.2z"}
 
 
 @dataclass(frozen=True)
