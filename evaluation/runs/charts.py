@@ -1,4 +1,5 @@
-"""The pictures of a report: change per stratum, and spread over seeds. Plain numbers in, a `Figure` out: SVG and the same numbers as a table."""
+"""The pictures of a report: change per stratum, and spread over seeds. Plain numbers in, a `Figure` out: SVG and the same numbers as
+a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ WORST_ROWS = 20
 
 _TOO_FEW = "not_enough_evidence"
 _WIDTH, _ROW, _NAME, _NAME_WIDTH, _CASES, _PLOT_LEFT, _PLOT_RIGHT, _WORDS = 900, 30, 8, 230, 318, 332, 640, 656
-_SEEDS_WIDTH, _SEEDS_ROW, _SEEDS_LEFT, _SEEDS_RIGHT = 420, 40, 128, 312
+_SEEDS_WIDTH, _SEEDS_ROW, _SEEDS_LEFT, _SEEDS_RIGHT = 300, 40, 76, 196
 _SMALL = {"fill": "var(--muted)", "fontSize": 11}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A chart ready for components/figure.html: `kind` names its class, `svg` is safe to put into a page, `columns` and `rows` are its table."""
+    """A chart ready for components/figure.html: `kind` names its class, `svg` is safe to put into a page, `columns` and `rows` are
+    its table."""
 
     kind: str
     svg: str
@@ -37,7 +39,8 @@ class Figure:
 class ForestRow:
     """One stratum: candidate − baseline with its 95 % interval, as fractions.
 
-    `result` is a result code or None where nothing was judged; `bound` is the one-sided bound the check compared with the margin; `reason` says why
+    `result` is a result code or None where nothing was judged; `bound` is the one-sided bound the check compared with the margin;
+    `reason` says why
     `value` is None; `overall` marks the row of all cases, which stays on top; `url` is an address inside this site.
     """
 
@@ -55,7 +58,8 @@ class ForestRow:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedSeries:
-    """One model version's replicates on one metric: (seed, value) pairs with their mean and standard deviation (None for a single replicate)."""
+    """One model version's replicates on one metric: (seed, value) pairs with their mean and standard deviation (None for a single
+    replicate)."""
 
     label: str
     is_candidate: bool
@@ -135,12 +139,13 @@ class _Dress:
     colour: str
     shape: str
     hollow: bool = False
+    size: int = 80
 
 
 _DRESSES = {
-    "fail": _Dress("var(--bad)", "diamond"),
+    "fail": _Dress("var(--bad)", "diamond", size=130),
     _TOO_FEW: _Dress("var(--muted)", "circle", hollow=True),
-    "waived": _Dress("var(--waive-fg)", "triangle-up"),
+    "waived": _Dress("var(--waive-fg)", "triangle-up", size=100),
 }
 _PLAIN = _Dress("var(--text)", "square")
 
@@ -185,7 +190,7 @@ def _marks(plane: Plane, placed: Sequence[tuple[float, ForestRow]], dress: _Dres
         plane.down(
             [{"x": row.bound, "y": y - 6, "y2": y + 6} for y, row in placed if row.bound is not None], stroke=dress.colour, strokeWidth=1.5
         ),
-        plane.points([{"x": row.value, "y": y} for y, row in placed], shape=dress.shape, size=80, stroke=dress.colour, **fill),
+        plane.points([{"x": row.value, "y": y} for y, row in placed], shape=dress.shape, size=dress.size, stroke=dress.colour, **fill),
     ]
 
 
@@ -235,8 +240,8 @@ def _seeds_spec(series: Sequence[SeedSeries], *, digits: int) -> dict[str, Any]:
     for index, one in enumerate(series):
         layers += _seeds_row(plane, one, index * _SEEDS_ROW + _SEEDS_ROW / 2)
     placed = [(index * _SEEDS_ROW + _SEEDS_ROW / 2, one) for index, one in enumerate(series)]
-    layers.append(plane.texts([{"y": y, "t": clean(one.label)} for y, one in placed], at=6, align="left", limit=_SEEDS_LEFT - 16))
-    layers.append(plane.texts([{"y": y, "t": _spread(one, digits)} for y, one in placed], at=_SEEDS_WIDTH - 4, align="right"))
+    layers.append(plane.texts([{"y": y, "t": clean(one.label)} for y, one in placed], at=0, align="left", limit=_SEEDS_LEFT - 8))
+    layers.append(plane.texts([{"y": y, "t": _spread(one, digits)} for y, one in placed], at=_SEEDS_WIDTH, align="right"))
     at, power = ticks(*plane.domain, most=4)
     layers.append(
         plane.texts([{"x": x, "y": plane.height + 12, "t": formatting.number(x, max(0, -power))} for x in at], align="center", **_SMALL)

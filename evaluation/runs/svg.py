@@ -1,6 +1,7 @@
 """From a Vega-Lite specification to SVG that may stand inside a page under a strict content security policy.
 
-The drawing is Vega's; what is done here is only what a page needs of it: no style attributes, no fixed fonts, colours as CSS custom properties so that
+The drawing is Vega's; what is done here is only what a page needs of it: no style attributes, no fixed fonts, colours as CSS custom
+properties so that
 the theme and print decide them, and one link per row with a sentence for people who do not see the row.
 """
 
@@ -49,7 +50,8 @@ def clean(text: str) -> str:
 def draw(spec: Mapping[str, Any], *, label: str, targets: Sequence[Target]) -> str:
     """Draw `spec` and return SVG text whose root carries `label`.
 
-    The layer named `TARGETS` must hold one rectangle per target, in the same order; each becomes a link, everything else is hidden from screen readers
+    The layer named `TARGETS` must hold one rectangle per target, in the same order; each becomes a link, everything else is hidden from
+    screen readers
     because the links' sentences and the table beside the chart say the same. Raises ValueError on an address outside this site.
     """
     text = vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=[])

@@ -1,4 +1,5 @@
-"""Pieces of Vega-Lite specifications that our charts share. Positions across are data, positions down are pixels from the top of the plot."""
+"""Pieces of Vega-Lite specifications that our charts share. Positions across are data, positions down are pixels from the top of the
+plot."""
 
 import math
 from collections.abc import Iterable, Sequence
