@@ -20,7 +20,7 @@ WORST_ROWS = 20
 _TOO_FEW = "not_enough_evidence"
 _WIDTH, _ROW, _NAME, _NAME_WIDTH, _CASES, _PLOT_LEFT, _PLOT_RIGHT, _WORDS = 900, 30, 8, 230, 318, 332, 640, 656
 _SEEDS_WIDTH, _SEEDS_ROW, _SEEDS_LEFT, _SEEDS_RIGHT = 300, 40, 76, 196
-_SMALL = {"fill": "var(--muted)", "fontSize": 11}
+_SMALL: dict[str, Any] = {"fill": "var(--muted)", "fontSize": 11}
 
 
 @dataclass(frozen=True, kw_only=True)

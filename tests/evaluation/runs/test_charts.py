@@ -15,9 +15,11 @@ SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert(1)</script>&\"' \x00\x1b\ud800 ]]>"
 
 
-def row(label: str = "Portable", *, value: float | None = -0.046, low: float | None = -0.071, high: float | None = -0.022, **rest: object) -> ForestRow:
-    given: dict[str, object] = {"label": label, "n": 312, "value": value, "low": low, "high": high, "result": "fail", "url": "/p/x/?" + urlencode({"stratum": label}, errors="replace")}
-    return ForestRow(**(given | rest))  # type: ignore[arg-type]
+def row(label: str = "Portable", **changes: object) -> ForestRow:
+    """A failed stratum of 312 cases, −4.6 (−7.1 to −2.2), with `changes`."""
+    url = "/p/x/?" + urlencode({"stratum": label}, errors="replace")
+    usual: dict[str, object] = {"label": label, "n": 312, "value": -0.046, "low": -0.071, "high": -0.022, "result": "fail", "url": url}
+    return ForestRow(**(usual | changes))  # type: ignore[arg-type]
 
 
 def root(figure: Figure) -> ET.Element:
@@ -42,8 +44,8 @@ class Scale:
     """Reads values back from pixels, by the ticks that the chart itself shows."""
 
     def __init__(self, figure: Figure) -> None:
-        shown = [t for t in root(figure).iter(f"{SVG}text") if t.attrib["text-anchor"] == "middle" and re.fullmatch(r"[−+]?[\d.]+", t.text or "")]
-        marks = [(shift(t)[0], float((t.text or "").replace("−", "-"))) for t in shown]
+        centred = [(shift(t)[0], t.text or "") for t in root(figure).iter(f"{SVG}text") if t.attrib["text-anchor"] == "middle"]
+        marks = [(x, float(text.replace("−", "-"))) for x, text in centred if re.fullmatch(r"[−+]?[\d.]+", text)]
         (x0, v0), (x1, v1) = marks[0], marks[-1]
         self._x0, self._v0, self._slope = x0, v0, (v1 - v0) / (x1 - x0)
 
@@ -87,7 +89,8 @@ class PolicyTests:
 
 class ForestTests:
     def test_one_link_per_row_with_the_whole_sentence(self) -> None:
-        figure = forest([row(), row("All cases", value=-0.006, low=-0.018, high=0.006, result="pass", n=1204, overall=True)], title="Change")
+        every_case = row("All cases", value=-0.006, low=-0.018, high=0.006, result="pass", n=1204, overall=True)
+        figure = forest([row(), every_case], title="Change")
         assert links(figure) == [
             ("/p/x/?stratum=All+cases", "All cases: −0.6 (−1.8 to +0.6), 1,204 cases, passed."),
             ("/p/x/?stratum=Portable", "Portable: −4.6 (−7.1 to −2.2), 312 cases, failed."),
@@ -97,8 +100,11 @@ class ForestTests:
         figure = forest([row(bound=-0.067)], title="Change", allowed_loss=0.02)
         (start, end, _y) = next(line for line in lines(figure, "var(--bad)"))
         assert (start, end) == (pytest.approx(-7.1), pytest.approx(-2.2))
-        upright = [line for line in root(figure).iter(f"{SVG}line") if line.attrib["stroke"] == "var(--bad)" and line.attrib["x2"] == "0"]
-        assert sorted(Scale(figure)(shift(line)[0]) for line in upright) == [pytest.approx(-6.7), pytest.approx(-2.0)]
+        red = [line for line in root(figure).iter(f"{SVG}line") if line.attrib["stroke"] == "var(--bad)"]
+        assert sorted(Scale(figure)(shift(line)[0]) for line in red if line.attrib["x2"] == "0") == [
+            pytest.approx(-6.7),
+            pytest.approx(-2.0),
+        ]
         points = [path for path in root(figure).iter(f"{SVG}path") if "transform" in path.attrib]
         assert [Scale(figure)(shift(point)[0]) for point in points] == [pytest.approx(-4.6)]
 
@@ -124,13 +130,15 @@ class ForestTests:
         assert [result for result, (_shape, dashed) in shapes.items() if dashed] == ["not_enough_evidence"]
 
     def test_worst_end_first_with_all_cases_on_top_and_the_undefined_last(self) -> None:
-        rows = [row("b", low=-0.02), row("undefined", value=None, low=None, high=None), row("a", low=-0.09), row("all", low=0.0, overall=True)]
+        undefined = row("undefined", value=None, low=None, high=None)
+        rows = [row("b", low=-0.02), undefined, row("a", low=-0.09), row("all", low=0.0, overall=True)]
         assert [cells[0] for cells in forest(rows, title="Change").rows] == ["all", "a", "b", "undefined"]
         worse_is_higher = [row("b", high=0.02), row("a", high=0.09)]
         assert [cells[0] for cells in forest(worse_is_higher, title="Change", higher_is_better=False).rows] == ["a", "b"]
 
     def test_an_undefined_change_says_why_and_draws_no_mark(self) -> None:
-        figure = forest([row(value=None, low=None, high=None, result="not_enough_evidence", reason="no positive cases")], title="Change")
+        undefined = row(value=None, low=None, high=None, result="not_enough_evidence", reason="no positive cases")
+        figure = forest([undefined], title="Change")
         assert "no positive cases · too few cases" in texts(figure)
         assert not [path for path in root(figure).iter(f"{SVG}path") if "transform" in path.attrib]
         assert figure.rows[0][2:4] == ("no positive cases", "–")
@@ -153,7 +161,9 @@ class ForestTests:
         html = render_to_string("components/figure.html", {"figure": figure, "caption": HOSTILE})
         assert "<script" not in html
 
-    @pytest.mark.parametrize("url", ["javascript:alert(1)", "//elsewhere/", "/\\elsewhere/", "data:text/html,x", "http://elsewhere/", "", "/a\nb"])
+    @pytest.mark.parametrize(
+        "url", ["javascript:alert(1)", "//elsewhere/", "/\\elsewhere/", "data:text/html,x", "http://elsewhere/", "", "/a\nb"]
+    )
     def test_a_row_never_leads_out_of_the_site(self, url: str) -> None:
         with pytest.raises(ValueError, match="links only to this site"):
             forest([row(url=url)], title="Change")
@@ -161,9 +171,12 @@ class ForestTests:
     def test_a_row_without_address_is_read_and_not_clicked(self) -> None:
         figure = forest([row(url=None)], title="Change")
         assert links(figure) == []
-        assert [g.attrib["aria-label"] for g in root(figure).iter(f"{SVG}g") if g.get("role") == "img"] == ["Portable: −4.6 (−7.1 to −2.2), 312 cases, failed."]
+        read = [group.attrib["aria-label"] for group in root(figure).iter(f"{SVG}g") if group.get("role") == "img"]
+        assert read == ["Portable: −4.6 (−7.1 to −2.2), 312 cases, failed."]
 
-    @pytest.mark.parametrize("rows", [[], [row(value=None, low=None, high=None)], [row(value=0.0, low=0.0, high=0.0)]], ids=["none", "undefined", "point"])
+    @pytest.mark.parametrize(
+        "rows", [[], [row(value=None, low=None, high=None)], [row(value=0.0, low=0.0, high=0.0)]], ids=["none", "undefined", "point"]
+    )
     def test_degenerate_input_is_drawn(self, rows: Sequence[ForestRow]) -> None:
         assert len(links(forest(rows, title="Change"))) == len(rows)
 

@@ -118,7 +118,8 @@ class PartTests:
             kind = forms.ChoiceField(widget=forms.RadioSelect, choices=[("a", "A")])
 
         form = Form({})
-        html = render("{% for field in form %}{% include 'components/field.html' %}{% endfor %}{% include 'components/form_errors.html' %}", form=form)
+        fields = "{% for field in form %}{% include 'components/field.html' %}{% endfor %}"
+        html = render(fields + "{% include 'components/form_errors.html' %}", form=form)
         assert_balanced(html)
         described = [name for names in re.findall(r'aria-describedby="([^"]+)"', html) for name in names.split()]
         assert {"id_name_helptext", "id_name_error"} <= set(described)
@@ -131,7 +132,8 @@ class PartTests:
         assert "0.0" not in html
 
     def test_a_difference_and_a_share(self) -> None:
-        html = render("{% include 'components/interval.html' with value=v low=l high=h n=312 difference=True %}", v=-0.046, l=-0.071, h=-0.022)
+        source = "{% include 'components/interval.html' with value=v low=l high=h n=312 difference=True %}"
+        html = render(source, v=-0.046, l=-0.071, h=-0.022)
         assert "−4.6 (−7.1 to −2.2)" in html
         assert "312 cases" in html
         html = render("{% include 'components/interval.html' with value=v low=l high=h n=1 %}", v=0.5, l=0.0, h=1.0)
