@@ -24,9 +24,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not an error o
     code = "invalid"
     title = "The request cannot be carried out"
 
-    def __init__(
-        self, sentence: str, *, errors: Sequence[Detail] = (), extra: dict[str, object] | None = None, retry_after: int | None = None
-    ) -> None:
+    def __init__(self, sentence: str, *, errors: Sequence[Detail] = (), extra: dict[str, object] | None = None, retry_after: int | None = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.errors = tuple(errors)
