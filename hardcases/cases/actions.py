@@ -1,6 +1,6 @@
 """What production and people ask for with cases: report, decide, correct, erase."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -85,7 +85,11 @@ def _record(actor: Actor, project: Project, filed: Sequence[Reported]) -> None:
         audit.record(actor, action, "case", one.case.key, project_id=project.pk, after={"sha256": one.case.sha256})
     elif filed:
         created = [outcome.case.number for outcome in filed if outcome.created]
-        after = {"created": len(created), "seen_again": len(filed) - len(created), "numbers": [min(created), max(created)] if created else []}
+        after = {
+            "created": len(created),
+            "seen_again": len(filed) - len(created),
+            "numbers": [min(created), max(created)] if created else [],
+        }
         audit.record(actor, "case.batch_reported", "project", project.slug, project_id=project.pk, after=after)
 
 
@@ -128,6 +132,17 @@ def decide(*, actor: Actor, case: Case, decision: Decision) -> Case:
 
 
 @transaction.atomic
+def change_case(*, actor: Actor, case: Case, change: Mapping[str, Any]) -> Case:
+    """Several changes at once, all or nothing: `state` with its details, `attributes`, `tags`; each as its own action takes it."""
+    if "attributes" in change or "tags" in change:
+        change_facts(actor=actor, case=case, attributes=change.get("attributes"), tags=change.get("tags"))
+    if "state" in change:
+        details = {name: change.get(name) for name in ("decline_reason", "snoozed_until")}
+        decide(actor=actor, case=case, decision=Decision(state=change["state"], **details))
+    return case
+
+
+@transaction.atomic
 def undo_decision(*, actor: Actor, case: Case) -> Case:
     """Back to the inbox from whatever was decided. Nothing to undo changes nothing."""
     refuse_erased(case)
@@ -162,7 +177,9 @@ def change_facts(*, actor: Actor, case: Case, attributes: dict[str, Any] | None 
     columns: dict[str, Any] = {}
     if attributes is not None:
         columns["attributes"] = _merged(locked, attributes)
-        columns["quarantine"] = [entry for entry in locked.quarantine if entry["field"] not in {f"attributes.{name}" for name in attributes}]
+        columns["quarantine"] = [
+            entry for entry in locked.quarantine if entry["field"] not in {f"attributes.{name}" for name in attributes}
+        ]
     if tags is not None:
         columns["tags"] = tags
     columns = {name: value for name, value in columns.items() if getattr(locked, name) != value}
@@ -172,7 +189,9 @@ def change_facts(*, actor: Actor, case: Case, attributes: dict[str, Any] | None 
     for name, value in columns.items():
         setattr(case, name, value)
     # Names only: an attribute may identify a person, and the log cannot be erased.
-    audit.record(actor, "case.changed", "case", case.key, project_id=case.project_id, after={"changed": sorted({*columns, *(attributes or {})})})
+    audit.record(
+        actor, "case.changed", "case", case.key, project_id=case.project_id, after={"changed": sorted({*columns, *(attributes or {})})}
+    )
     return case
 
 

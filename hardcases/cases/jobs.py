@@ -89,7 +89,13 @@ def wake_snoozed(limit: int = 500) -> int:
     """Back to the inbox with what was snoozed until now; returns how many."""
     due = Case.objects.filter(state="snoozed", snoozed_until__lte=Now()).select_for_update(of=("self",)).select_related("project")
     cases = list(due.order_by("pk")[:limit])
-    woken = [case for case in cases if Case.objects.filter(pk=case.pk, state="snoozed").update(state="inbox", snoozed_until=None, decided_at=None)]
+    woken = [
+        case
+        for case in cases
+        if Case.objects.filter(pk=case.pk, state="snoozed").update(state="inbox", snoozed_until=None, decided_at=None)
+    ]
     for case in woken:
-        audit.record(SYSTEM, "case.woken", "case", case.key, project_id=case.project_id, before={"state": "snoozed"}, after={"state": "inbox"})
+        audit.record(
+            SYSTEM, "case.woken", "case", case.key, project_id=case.project_id, before={"state": "snoozed"}, after={"state": "inbox"}
+        )
     return len(woken)

@@ -68,9 +68,7 @@ class AttributeNumber(_OfAttribute):
 
     output_field = FloatField()
     sqlite = "CASE WHEN json_type({column}, {key}) IN ('integer', 'real') THEN json_extract({column}, {key}) END"
-    postgresql = (
-        "CASE WHEN jsonb_typeof({column} -> {key}::text) = 'number' THEN CAST({column} ->> {key}::text AS double precision) END"
-    )
+    postgresql = "CASE WHEN jsonb_typeof({column} -> {key}::text) = 'number' THEN CAST({column} ->> {key}::text AS double precision) END"
 
 
 class HasTag(_OfAttribute):

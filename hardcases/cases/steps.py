@@ -138,7 +138,9 @@ class Filing:
         named = self.by_name.get(name) if name else None
         if named is not None and named.sha256 != content.sha256:
             key = self._key(named)
-            sentence = f"The external id “{name}” belongs to {key}, which has other content. Nothing was stored. Use another id for this one."
+            sentence = (
+                f"The external id “{name}” belongs to {key}, which has other content. Nothing was stored. Use another id for this one."
+            )
             raise ExternalIdTaken(sentence, extra={"key": key})
         case = self.by_digest.get(content.sha256)
         if case is not None and case.state == "erased":
