@@ -9,9 +9,8 @@ compute from the manifest alone (docs/verify-a-manifest.md).
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
-from operator import itemgetter
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +18,8 @@ import rfc8785
 
 LEAF, ROW, ROOT, VERSION = b"\x00", b"\x01", b"\x02", b"\x03"
 BUCKETS, WIDTH, SIZE = 65_536, 256, 32
+# For objects of strings, integers and lists of them this is RFC 8785, at a fifth of the time; a test holds the two together.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 TOP = WIDTH  # the number under which the digests of the 256 rows are kept, beside rows 0 to 255
 
 
@@ -30,7 +31,7 @@ def bucket(uid: UUID) -> int:
 def line(*, attributes: str, content: str, key: str, label: str, revision: int, strata: Iterable[str], uid: UUID) -> bytes:
     """The manifest line of one member, in RFC 8785 form with its line feed. Digests are 64 hex digits; `strata` are the slugs of the named strata it is in."""
     member = {"attributes": attributes, "content": content, "key": key, "label": label, "revision": revision}
-    return rfc8785.dumps(member | {"strata": sorted(strata), "uid": str(uid)}) + b"\n"
+    return (_ENCODER.encode(member | {"strata": sorted(strata), "uid": str(uid)}) + "\n").encode()
 
 
 def leaf(lines: Iterable[bytes]) -> bytes:
@@ -69,17 +70,6 @@ def replaced(rows: Mapping[int, bytes], leaves: Mapping[int, bytes]) -> dict[int
 def root(top: bytes = EMPTY_TOP) -> str:
     """The root in hex, from the digests of the 256 rows."""
     return hashlib.sha256(ROOT + top).hexdigest()
-
-
-def leaves_of(sorted_lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """(bucket, digest) for (bucket, line) pairs that ascend by bucket; one bucket is in memory at a time."""
-    for place, group in groupby(sorted_lines, key=itemgetter(0)):
-        yield place, leaf(text for _, text in group)
-
-
-def rebuilt(sorted_lines: Iterable[tuple[int, bytes]]) -> str:
-    """The root in hex over all (bucket, line) pairs, ascending by bucket."""
-    return root(replaced({}, dict(leaves_of(sorted_lines)))[TOP])
 
 
 def canonical_header(header: dict[str, Any]) -> bytes:
