@@ -1,6 +1,5 @@
 """What people ask for with test sets: create, change the draft, freeze."""
 
-
 from django.db import IntegrityError, transaction
 
 from hardcases.audit.actions import record

@@ -30,7 +30,9 @@ class BeingFrozen(Conflict):
     code, title = "being_frozen", "The draft is being frozen"
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"Version {number} is being frozen, so the draft stands still. Nothing was changed. Try again in a minute.", retry_after=60)
+        super().__init__(
+            f"Version {number} is being frozen, so the draft stands still. Nothing was changed. Try again in a minute.", retry_after=60
+        )
 
 
 class TooLargeAtOnce(Conflict):
@@ -51,4 +53,6 @@ class MovingRule(Invalid):
     code, title = "moving_rule", "The rule of a stratum must not move with the clock"
 
     def __init__(self, term: str) -> None:
-        super().__init__(f"The rule holds {term}, whose meaning changes with the time or with other rules. Nothing was created. Name dates, labels or attributes.")
+        super().__init__(
+            f"The rule holds {term}, whose meaning changes with the time or with other rules. Nothing was created. Name dates, labels or attributes."
+        )
