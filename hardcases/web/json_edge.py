@@ -1,8 +1,9 @@
 """The one strict JSON reader, and the one canonical JSON writer.
 
-What RFC 8259 leaves open is refused here, because each gap has been somebody's incident: duplicate keys (two readers see two documents), NaN and
-1e999 (not JSON, poison every mean), integers that a double cannot hold, NUL (PostgreSQL refuses it), lone surrogates (SQLite stores them and every
-later page fails), and nesting deep enough to exhaust a parser. Findings carry JSON pointers (RFC 6901) so that a client can show them beside the value.
+What RFC 8259 leaves open is refused here, because each gap has been somebody's incident: duplicate keys (two readers see two documents),
+NaN and 1e999 (not JSON, poison every mean), integers that a double cannot hold, NUL (PostgreSQL refuses it), lone surrogates (SQLite
+stores them and every later page fails), and nesting deep enough to exhaust a parser. Findings carry JSON pointers (RFC 6901) so that a
+client can show them beside the value.
 """
 
 import hashlib
@@ -158,7 +159,7 @@ class Line:
 def read_ndjson(stream: IO[bytes], *, total_limit: int, line_limit: int = JSON_LIMIT, max_lines: int | None = None) -> Iterator[Line]:
     """Read newline-delimited JSON strictly and lazily; a bad line is yielded with its refusal so that good ones are kept.
 
-    Raises `TooLarge` when the stream exceeds `total_limit` bytes or `max_lines`, or when a line exceeds `line_limit` (its end is then unknown).
+    Raises `TooLarge` when the stream exceeds `total_limit` bytes or `max_lines`, or a line exceeds `line_limit` (its end is then unknown).
     """
     received = number = 0
     while line := stream.readline(line_limit + 2):

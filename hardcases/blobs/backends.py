@@ -1,0 +1,219 @@
+"""Where blobs lie: a local folder or an S3-compatible bucket, behind one small protocol.
+
+A backend knows names and bytes; hashing, limits and verification are the store's. Both name a blob `ab/cd/<sha256>`.
+"""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files.base import File
+from storages.backends.s3 import S3Storage
+
+from hardcases.errors import Refusal, StorageFull, Unavailable
+
+
+class BlobMissing(Refusal):
+    status, code, title = 410, "blob_missing", "The stored file is gone"
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"The bytes of {digest[:12]}… are missing from the store. What is recorded about them is intact. "
+            "Restore them from a backup, or send the same file again.",
+            extra={"sha256": digest},
+        )
+
+
+@dataclass(frozen=True)
+class StoredBlob:
+    """One blob as the backend lists it. `modified` is the time of the last write, UTC."""
+
+    digest: str
+    size: int
+    modified: datetime
+
+
+class BlobBackend(Protocol):
+    """What the store asks of a backend. Digests are 64 lower-case hex digits, checked by the store."""
+
+    def put(self, path: Path, digest: str) -> None:
+        """Move the complete file at `path` to its final name; the file is consumed. Doing it twice does no harm."""
+
+    def open(self, digest: str) -> IO[bytes]:
+        """Raises `BlobMissing`."""
+
+    def size(self, digest: str) -> int:
+        """Bytes. Raises `BlobMissing`."""
+
+    def exists(self, digest: str) -> bool: ...
+
+    def delete(self, digest: str) -> None:
+        """An absent blob is no error."""
+
+    def list(self) -> Iterator[StoredBlob]: ...
+
+    def check_writable(self) -> None:
+        """Raises a refusal when nothing can be written."""
+
+
+def relative_name(digest: str) -> str:
+    return f"{digest[:2]}/{digest[2:4]}/{digest}"
+
+
+def is_digest(name: str) -> bool:
+    return len(name) == 64 and set(name) <= set("0123456789abcdef")
+
+
+@contextlib.contextmanager
+def full_disk_as_refusal() -> Iterator[None]:
+    """A full disk or quota becomes `StorageFull` (507); every other OSError stays what it is."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise no_room() from error
+        raise
+
+
+def no_room() -> StorageFull:
+    return StorageFull("There is no room left in the file store. Nothing was stored. Free some space, then send it again.", retry_after=60)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename durable: the name lives in the folder, so the folder is what must reach the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class LocalBackend:
+    """Blobs under a folder, two levels deep. `put` needs `path` on the same filesystem."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _path(self, digest: str) -> Path:
+        return self.root / relative_name(digest)
+
+    def put(self, path: Path, digest: str) -> None:
+        # Renamed over an existing blob too: that heals a damaged one and renews the date that the sweep for orphans looks at.
+        target = self._path(digest)
+        with full_disk_as_refusal():
+            self._make_folder(target.parent)
+            path.replace(target)
+            sync_folder(target.parent)
+
+    def _make_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sync_folder(folder.parent)
+            sync_folder(self.root)
+
+    def open(self, digest: str) -> IO[bytes]:
+        try:
+            return self._path(digest).open("rb")
+        except FileNotFoundError as error:
+            raise BlobMissing(digest) from error
+
+    def size(self, digest: str) -> int:
+        try:
+            return self._path(digest).stat().st_size
+        except FileNotFoundError as error:
+            raise BlobMissing(digest) from error
+
+    def exists(self, digest: str) -> bool:
+        return self._path(digest).is_file()
+
+    def delete(self, digest: str) -> None:
+        self._path(digest).unlink(missing_ok=True)
+
+    def list(self) -> Iterator[StoredBlob]:
+        for path in sorted(self.root.glob("??/??/*")):
+            if is_digest(path.name):
+                facts = path.stat()
+                yield StoredBlob(path.name, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC))
+
+    def check_writable(self) -> None:
+        if not os.access(self.root, os.W_OK):
+            raise Unavailable(
+                f"The file store {self.root} cannot be written. Nothing was stored. An operator must correct its permissions."
+            )
+
+
+@contextlib.contextmanager
+def _bucket_trouble(digest: str = "") -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BlobMissing(digest) from error
+    except ClientError as error:
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404 and digest:
+            raise BlobMissing(digest) from error
+        raise _unreachable() from error
+    except BotoCoreError as error:
+        raise _unreachable() from error
+
+
+def _unreachable() -> Unavailable:
+    return Unavailable("The object storage does not answer. Nothing was stored. Send it again in a minute.", retry_after=30)
+
+
+class S3Backend:
+    """Blobs in a bucket through django-storages; `AWS_*` settings say where and as whom. An S3 object appears whole or not at all."""
+
+    def __init__(self, bucket: str, **options: Any) -> None:
+        self.storage = S3Storage(bucket_name=bucket, file_overwrite=True, querystring_auth=True, default_acl=None, **options)
+        patience = Config(connect_timeout=3, read_timeout=30, retries={"total_max_attempts": 3})
+        self.storage.client_config = self.storage.client_config.merge(patience)
+
+    def put(self, path: Path, digest: str) -> None:
+        # Written even if it exists: for the same two reasons as on a folder.
+        with path.open("rb") as file, _bucket_trouble():
+            self.storage.save(relative_name(digest), File(file))
+        path.unlink()
+
+    def open(self, digest: str) -> IO[bytes]:
+        with _bucket_trouble(digest):
+            file = self.storage.open(relative_name(digest), "rb")
+            file.seek(0)  # django-storages asks the bucket only when the file is first used
+            opened: IO[bytes] = file
+            return opened
+
+    def size(self, digest: str) -> int:
+        with _bucket_trouble(digest):
+            return int(self.storage.size(relative_name(digest)))
+
+    def exists(self, digest: str) -> bool:
+        with _bucket_trouble():
+            return bool(self.storage.exists(relative_name(digest)))
+
+    def delete(self, digest: str) -> None:
+        with _bucket_trouble():
+            self.storage.delete(relative_name(digest))
+
+    def list(self) -> Iterator[StoredBlob]:
+        with _bucket_trouble():
+            for item in self.storage.bucket.objects.all():
+                name = item.key.rsplit("/", 1)[-1]
+                if is_digest(name):
+                    yield StoredBlob(name, int(item.size), item.last_modified)
+
+    def check_writable(self) -> None:
+        with _bucket_trouble():
+            self.storage.connection.meta.client.head_bucket(Bucket=self.storage.bucket_name)
+
+
+def free_and_total(folder: Path) -> tuple[int, int]:
+    """Bytes free for us and in all on the filesystem of `folder`."""
+    usage = shutil.disk_usage(folder)
+    return usage.free, usage.total

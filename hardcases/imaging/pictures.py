@@ -1,0 +1,263 @@
+"""Pictures: is this file one, what are its facts, and a copy that is safe to show.
+
+The original bytes are evaluated and never changed. People see a copy that is decoded and encoded again: upright, in sRGB, eight bits,
+without EXIF, XMP, ICC or text, so neither a place nor a hidden thumbnail travels along. Pillow raises a dozen kinds of exception on
+hostile bytes; they are caught in one function, `_guarded`, and become a refusal with a reason.
+"""
+
+import io
+import math
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TypeVar
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from hardcases.errors import Invalid, Refusal, UnsupportedMedia
+from hardcases.imaging.formats import ACCEPTED_NAMES, HEAD, JPEG, PNG, ImageFormat, describe_refused, detect
+
+MAX_PIXELS = 50_000_000
+MAX_SIDE = 32_768
+MAX_FRAMES = 1_000
+MAX_METADATA = 8_000_000  # bytes of EXIF, ICC, XMP and text together
+TINY = 64  # pictures up to this side are shown losslessly: at 8×8 every pixel counts
+
+_DECODES = threading.BoundedSemaphore(2)  # a decoded picture takes up to 200 MB; two at once is what a small server bears
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112
+_SRGB = ImageCms.createProfile("sRGB")
+
+# Process-wide on purpose: `warnings.catch_warnings` is not safe with threads.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # damaged metadata does not stop a picture, nor fill the log
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+Source = bytes | Path
+Result = TypeVar("Result")
+
+
+class UnreadableImage(Invalid):
+    code, title = "unreadable_image", "The image cannot be read"
+
+
+class ImageTooBig(Invalid):
+    code, title = "image_too_big", "The image has too many pixels"
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """Facts of frame 0. `width` and `height` are those of the upright image; `bits` are per channel as stored; `mode` is Pillow's."""
+
+    format: str
+    media_type: str
+    suffix: str
+    width: int
+    height: int
+    mode: str
+    frames: int
+    bits: int
+    orientation: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A re-encoded copy: `data` is PNG or JPEG, as `media_type` says."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+
+
+def inspect(source: Source) -> ImageFacts:
+    """Decode frame 0 completely and return its facts.
+
+    Raises `UnsupportedMedia` (415) for anything but an accepted format, `ImageTooBig` and `UnreadableImage` (422) otherwise.
+    """
+    return _guarded(source, _inspect)
+
+
+def display(source: Source) -> Picture:
+    """The whole picture for people: JPEG stays JPEG (quality 90), everything else becomes PNG. Raises as `inspect` does."""
+    return _guarded(source, _display)
+
+
+def thumbnail(source: Source, side: int = 256) -> Picture:
+    """The picture within `side` × `side`, never enlarged. Raises as `inspect` does."""
+
+    def shrink(image: Image.Image, kind: ImageFormat) -> Picture:
+        return _thumbnail(image, kind, side)
+
+    return _guarded(source, shrink)
+
+
+def _guarded(source: Source, work: Callable[[Image.Image, ImageFormat], Result]) -> Result:
+    """Open `source` as an accepted format, check its limits, do `work`; the only place that catches what Pillow raises."""
+    with _opened(source) as file:
+        head = file.read(HEAD)
+        file.seek(0)
+        kind = detect(head)
+        if kind is None:
+            found = describe_refused(head)
+            raise UnsupportedMedia(f"The file is {found}. Nothing was stored. Send {ACCEPTED_NAMES}.")
+        try:
+            with _DECODES, Image.open(file, formats=(kind.name,)) as image:
+                _check_limits(image)
+                return work(image, kind)
+        except Refusal:
+            raise
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise _too_big(f"more than {MAX_PIXELS:,} pixels") from error
+        except Exception as error:
+            raise UnreadableImage(
+                f"The {kind.name} file cannot be read: {_reason(error)}. Nothing was stored. Send a whole file."
+            ) from error
+
+
+def _opened(source: Source) -> IO[bytes]:
+    return source.open("rb") if isinstance(source, Path) else io.BytesIO(source)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UnidentifiedImageError():
+            return "its header is damaged"
+        case MemoryError():
+            return "it needs more memory than there is"
+        case OSError() | SyntaxError() if "truncated" in str(error) or "broken" in str(error):
+            return "it is cut off or damaged"
+        case _:
+            return "its content is damaged or uses a variant we do not know"
+
+
+def _too_big(what: str) -> ImageTooBig:
+    limits = f"at most {MAX_PIXELS:,} pixels and {MAX_SIDE:,} on a side"
+    return ImageTooBig(f"The image has {what}. Nothing was stored. Send it with {limits}, or cut it into parts.")
+
+
+def _check_limits(image: Image.Image) -> None:
+    width, height = image.size
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
+        raise _too_big(f"{width:,} × {height:,} pixels")
+    metadata = sum(len(value) for value in image.info.values() if isinstance(value, (bytes, str)))
+    if metadata > MAX_METADATA:
+        raise UnreadableImage(
+            f"The image carries {metadata:,} bytes of metadata, more than {MAX_METADATA:,}. Nothing was stored. Send it without them."
+        )
+
+
+def _inspect(image: Image.Image, kind: ImageFormat) -> ImageFacts:
+    frames = int(getattr(image, "n_frames", 1))
+    if frames > MAX_FRAMES:
+        raise _too_big(f"{frames:,} frames (the limit is {MAX_FRAMES:,})")
+    image.seek(0)
+    mode, (width, height), bits, orientation = image.mode, image.size, _bits(image), _orientation(image)
+    # A JPEG decoded at an eighth still reads its whole stream, so a cut file is found at a fraction of the cost.
+    image.draft(None, (max(1, width // 8), max(1, height // 8)))
+    image.load()
+    if orientation >= 5:
+        width, height = height, width
+    return ImageFacts(kind.name, kind.media_type, kind.suffix, width, height, mode, frames, bits, orientation)
+
+
+def _bits(image: Image.Image) -> int:
+    """Bits per channel as stored: Pillow reads 16-bit RGB PNG as eight bits, so its mode alone does not tell."""
+    if image.format == "TIFF":
+        stored = getattr(image, "tag_v2", {}).get(258, 1)
+        return int(max(stored)) if isinstance(stored, tuple) else int(stored)
+    tiles = getattr(image, "tile", ())
+    raw = tiles[0].args if tiles else None
+    raw_mode = raw if isinstance(raw, str) else raw[0] if isinstance(raw, tuple) and raw else ""
+    if image.format == "PNG" and isinstance(raw_mode, str) and ";16" in raw_mode:
+        return 16
+    return {"1": 1, "I;16": 16, "I;16B": 16, "I;16L": 16, "I": 32, "F": 32}.get(image.mode, 8)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1–8. EXIF that cannot be read does not make the picture unreadable: it counts as upright."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except (ValueError, SyntaxError, OSError, KeyError, IndexError, TypeError, UserWarning):
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _display(image: Image.Image, kind: ImageFormat) -> Picture:
+    orientation = _orientation(image)
+    shown = _showable(image)
+    lossless = kind is not JPEG or max(shown.size) <= TINY
+    return _encoded(_turned(shown, orientation), lossless=lossless, quality=90)
+
+
+def _thumbnail(image: Image.Image, kind: ImageFormat, side: int) -> Picture:
+    orientation = _orientation(image)
+    image.draft(None, (side * 2, side * 2))  # at least twice the goal, so that the reduction below still smooths
+    shown = _showable(image)
+    if max(shown.size) > side:
+        shown.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    lossless = shown.mode == "RGBA" or max(shown.size) <= TINY
+    return _encoded(_turned(shown, orientation), lossless=lossless, quality=85)
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _showable(image: Image.Image) -> Image.Image:
+    """Frame 0 as L, RGB or RGBA in sRGB, eight bits. Deeper values and floats are stretched from their least to their greatest."""
+    image.load()
+    if image.mode in {"F", "I"} or image.mode.startswith("I;"):
+        return _stretched(image)
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        return _in_srgb(image, image.convert("RGBA"))
+    if image.mode == "L":
+        return image.copy()
+    return _in_srgb(image, image.convert("RGB"))
+
+
+def _stretched(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, dtype=np.float32)
+    finite = np.isfinite(values)
+    low, high = (float(values[finite].min()), float(values[finite].max())) if finite.any() else (0.0, 0.0)
+    span = high - low
+    if not math.isfinite(span) or span <= 0:
+        return Image.new("L", image.size, 0 if high <= 0 else 128)
+    scaled = np.where(finite, (values - low) / span * 255.0, 0.0)
+    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8), "L")
+
+
+def _in_srgb(original: Image.Image, converted: Image.Image) -> Image.Image:
+    """Apply an RGB colour profile, since the copy carries none; a profile that cannot be used is left out."""
+    profile = original.info.get("icc_profile")
+    if not profile or original.mode not in {"RGB", "RGBA"}:
+        return converted
+    try:
+        turned = ImageCms.profileToProfile(converted, ImageCms.ImageCmsProfile(io.BytesIO(profile)), _SRGB, outputMode=converted.mode)
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return converted
+    return turned or converted
+
+
+def _encoded(image: Image.Image, *, lossless: bool, quality: int) -> Picture:
+    image.info.clear()  # Pillow would write profile, comment and text of the original from here
+    out = io.BytesIO()
+    if lossless:
+        image.save(out, PNG.name)
+    else:
+        image.save(out, JPEG.name, quality=quality, progressive=True)
+    kind = PNG if lossless else JPEG
+    return Picture(out.getvalue(), kind.media_type, image.width, image.height)
