@@ -73,10 +73,9 @@ class InstallGuards:
 
 def missing_guards(guards: list[Guard], connection: BaseDatabaseWrapper) -> list[str]:
     """Names of the guards that the database does not have."""
-    if connection.vendor == "sqlite":
-        question = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
-    else:
-        question = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+    question = {"sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'"}.get(
+        connection.vendor, "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+    )
     with connection.cursor() as cursor:
         cursor.execute(question)
         present = {row[0] for row in cursor.fetchall()}

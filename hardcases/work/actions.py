@@ -14,7 +14,7 @@ from hardcases.work.models import Job
 log = structlog.get_logger(__name__)
 
 
-def hint(task: Task[Any, Any], **kwargs: Any) -> None:
+def hint(task: "Task[Any, Any]", **kwargs: Any) -> None:
     """After the commit, tell a worker that there is something to do. A broker that is away costs time, never data: the sweeper finds the row."""
     if settings.REDIS_URL is None:
         return

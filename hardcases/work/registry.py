@@ -13,7 +13,7 @@ from hardcases.work.models import Job
 class Due:
     """A Celery task that ought to run now, with its keyword arguments (ids only)."""
 
-    task: Task[Any, Any]
+    task: "Task[Any, Any]"
     kwargs: dict[str, Any]
 
 

@@ -117,6 +117,7 @@ class ApiTests:
         assert "hunter2" not in str(body)
         assert caplog.records[-1].exc_info is not None
 
+    @pytest.mark.django_db
     def test_a_read_is_repeated_when_the_database_was_busy_and_a_write_is_not(self, client: Client) -> None:
         urls.calls["flaky"] = 0
         assert client.get("/api/v1/flaky/").json() == {"calls": 3}

@@ -1,0 +1,37 @@
+"""`manage.py serve`: web and worker on one machine, kept running by a supervisor."""
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from hardcases.config.supervisor import write_configuration
+
+DEMO_SIGN_IN = "demo-sign-in.txt"
+
+
+class Command(BaseCommand):
+    """Migrate, collect the static files, say where and how to sign in, then become the supervisor."""
+
+    help = "Runs web and worker. Settings come from the environment; without any, the product runs on this machine only, on SQLite."
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        """Does not return."""
+        call_command("prepare", stdout=io.StringIO())
+        self.stdout.write(f"\nHardcases is starting on {settings.PUBLIC_URL}")
+        sign_in = Path(settings.DATA_DIR) / DEMO_SIGN_IN
+        if sign_in.exists():
+            self.stdout.write(sign_in.read_text(encoding="utf-8").strip())
+        else:
+            self.stdout.write(
+                "Nobody can sign in yet. `make demo` makes the demo project with its people; `manage.py create_project` makes yours."
+            )
+        self.stdout.write("Stop with Ctrl-C. Work in progress is taken up again at the next start.\n")
+        self.stdout.flush()
+        configuration = str(write_configuration())
+        os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", configuration])  # noqa: S606 - our own interpreter and file
