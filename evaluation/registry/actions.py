@@ -1,7 +1,7 @@
 """Registering models and their versions, and marking what serves."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import IO
 
 from django.db import IntegrityError, transaction
 
@@ -10,7 +10,7 @@ from evaluation.registry.documents import VersionDocument
 from evaluation.registry.models import Model, ModelVersion, ProductionMark, Replicate
 from hardcases.audit.actions import record
 from hardcases.audit.actors import Actor
-from hardcases.blobs.store import Received, get_store
+from hardcases.blobs.store import get_store
 from hardcases.errors import Conflict, Detail, Invalid
 from hardcases.projects.models import Project
 
@@ -36,33 +36,45 @@ def register_model(*, actor: Actor, project: Project, slug: str, name: str) -> t
     return model, created
 
 
-def receive_artefact(path: Path) -> Received:
-    """A model file from this machine, as the demo and commands hand it in; uploads are received by the API."""
-    with path.open("rb") as file:
-        return get_store().receive(file, limit=MAX_ARTEFACT)
+@dataclass(frozen=True)
+class Files:
+    """Digests of the blobs that a registration names; they are durable before a row says so."""
+
+    artefact_sha256: str | None = None
+    training_sha256: str | None = None
 
 
-def register_version(*, actor: Actor, model: Model, document: VersionDocument, artefact: Received | None = None) -> Registered:
+def store_files(document: VersionDocument, artefact: IO[bytes] | None = None) -> Files:
+    """Put a model file and the training digests into the blob store, outside any transaction. Refuses a file that the adapter does not take."""
+    kind = document.adapter["kind"]
+    if kind == "onnx" and artefact is None:
+        sentence = "An adapter of kind onnx needs its file: send it as the part “model”. Nothing was stored."
+        raise Invalid(sentence, errors=[Detail(pointer="/model", detail="This part is missing.")])
+    if kind != "onnx" and artefact is not None:
+        sentence = f"An adapter of kind {kind} takes no part “model”. Nothing was stored. Leave the part out, or register kind onnx."
+        raise Invalid(sentence, errors=[Detail(pointer="/model", detail="This part is not expected.")])
+    store = get_store()
+    training = None
+    if document.training_digests is not None:
+        training = store.put_bytes("".join(f"{digest}\n" for digest in document.training_digests).encode())
+    return Files(store.commit(store.receive(artefact, limit=MAX_ARTEFACT)) if artefact else None, training)
+
+
+def register_version(*, actor: Actor, model: Model, document: VersionDocument, files: Files) -> Registered:
     """Register one replicate of one version, creating the version with its first replicate.
 
-    The same version and replicate again: equal in everything returns the row, anything else raises Conflict. The artefact's blob is
-    durable before the row that names it exists.
+    The same version and replicate again: equal in everything returns the row, anything else raises Conflict.
     """
-    _check_artefact(document, artefact)
-    store = get_store()
-    artefact_sha256 = store.commit(artefact) if artefact else None
-    training = "".join(f"{digest}\n" for digest in document.training_digests or ())
-    training_sha256 = store.put_bytes(training.encode()) if document.training_digests is not None else None
     try:
         with transaction.atomic():
-            return _store(actor, model, document, artefact_sha256, training_sha256)
+            return _store(actor, model, document, files)
     except IntegrityError:  # the same pair was registered a moment ago by another request; compare with what it wrote
         with transaction.atomic():
-            return _store(actor, model, document, artefact_sha256, training_sha256)
+            return _store(actor, model, document, files)
 
 
-def _store(actor: Actor, model: Model, document: VersionDocument, artefact: str | None, training: str | None) -> Registered:
-    digest = document.digest(artefact, training)
+def _store(actor: Actor, model: Model, document: VersionDocument, files: Files) -> Registered:
+    digest = document.digest(files.artefact_sha256, files.training_sha256)
     version, _ = ModelVersion.objects.get_or_create(model=model, version=document.version)
     existing = Replicate.objects.filter(model_version=version, number=document.replicate).select_related("model_version__model").first()
     if existing is not None:
@@ -77,12 +89,12 @@ def _store(actor: Actor, model: Model, document: VersionDocument, artefact: str 
         number=document.replicate,
         seed=document.seed,
         adapter=document.adapter,
-        artefact_sha256=artefact,
+        artefact_sha256=files.artefact_sha256,
         operating_threshold=document.operating_threshold,
         intended_choices=document.intended_choices,
         unintended_choices=document.unintended_choices,
         provenance=document.provenance,
-        training_digests_sha256=training,
+        training_digests_sha256=files.training_sha256,
         digest=digest,
         registered_by_id=actor.user_id,
         registered_by_name=actor.name,
@@ -90,17 +102,6 @@ def _store(actor: Actor, model: Model, document: VersionDocument, artefact: str 
     after = {"model_version": str(version), "replicate": row.number, "digest": digest}
     record(actor, "model_version.registered", "model_version", version.pk, project_id=model.project_id, after=after)
     return Registered(row, created=True)
-
-
-def _check_artefact(document: VersionDocument, artefact: Received | None) -> None:
-    kind = document.adapter["kind"]
-    if kind == "onnx" and artefact is None:
-        sentence = "An adapter of kind onnx needs its file: send it as the part “model”. Nothing was stored."
-        raise Invalid(sentence, errors=[Detail(pointer="/model", detail="This part is missing.")])
-    if kind != "onnx" and artefact is not None:
-        get_store().discard(artefact)
-        sentence = f"An adapter of kind {kind} takes no part “model”. Nothing was stored. Leave the part out, or register kind onnx."
-        raise Invalid(sentence, errors=[Detail(pointer="/model", detail="This part is not expected.")])
 
 
 def mark_production(*, actor: Actor, model_version: ModelVersion) -> ProductionMark:

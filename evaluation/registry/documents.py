@@ -3,14 +3,14 @@
 Pure: values in, a `VersionDocument` or a refusal that lists every finding out. Page, API and command all read the same way.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hardcases.errors import Detail, Invalid
-from hardcases.web.json_edge import digest_of, pointer
+from hardcases.errors import Invalid
+from hardcases.web.documents import Reader
+from hardcases.web.json_edge import digest_of
 
 VERSION_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,62}[A-Za-z0-9])?")
 RESERVED = "production"
@@ -33,8 +33,6 @@ _FIELDS = {
     "provenance",
     "training_digests",
 }
-
-JSON = Mapping[str, Any]
 
 
 class DocumentRefused(Invalid):
@@ -73,60 +71,11 @@ class VersionDocument:
         )
 
 
-class _Reader:
-    """Collects findings while it reads, so that one answer names everything that is wrong."""
-
-    def __init__(self) -> None:
-        self.found: list[Detail] = []
-
-    def wrong(self, path: tuple[str | int, ...], sentence: str) -> None:
-        self.found.append(Detail(pointer=pointer(*path), detail=sentence))
-
-    def integer(self, value: Any, path: tuple[str | int, ...], low: int, high: int) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.wrong(path, f"This must be a whole number from {low:,} to {high:,}.")
-            return low
-        return value
-
-    def number(self, value: Any, path: tuple[str | int, ...]) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            self.wrong(path, "This must be a finite number.")
-            return 0.0
-        return float(value)
-
-    def choice(self, value: Any, path: tuple[str | int, ...], allowed: tuple[str, ...]) -> str:
-        if not isinstance(value, str) or value not in allowed:
-            self.wrong(path, f"This must be one of {', '.join(allowed)}.")
-            return allowed[0]
-        return value
-
-    def text(self, value: Any, path: tuple[str | int, ...], longest: int) -> str:
-        if not isinstance(value, str) or not value.strip() or len(value) > longest:
-            self.wrong(path, f"This must be a text of 1 to {longest:,} characters.")
-            return ""
-        return value
-
-    def mapping(self, value: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            self.wrong(path, "This must be an object.")
-            return {}
-        return dict(value)
-
-    def fields(self, value: JSON, path: tuple[str | int, ...], known: set[str]) -> None:
-        for name in sorted(set(value) - known):
-            self.wrong((*path, name), "This field is not known here.")
-
-    def refuse_if_any(self) -> None:
-        if self.found:
-            first = self.found[0]
-            raise DocumentRefused(f"{first.pointer or 'The document'}: {first.detail} Nothing was stored.", errors=self.found)
-
-
 def read_version(document: Any) -> VersionDocument:
     """The document of API.md as a `VersionDocument`. Raises `DocumentRefused` with every finding."""
-    read = _Reader()
+    read = Reader()
     body = read.mapping(document, ())
-    read.refuse_if_any()
+    read.refuse_if_any(DocumentRefused)
     read.fields(body, (), _FIELDS)
     version = body.get("version")
     if not isinstance(version, str) or not VERSION_NAME.fullmatch(version) or version == RESERVED:
@@ -145,13 +94,13 @@ def read_version(document: Any) -> VersionDocument:
         provenance=_provenance(read, body.get("provenance")),
         training_digests=_training(read, body.get("training_digests")),
     )
-    read.refuse_if_any()
+    read.refuse_if_any(DocumentRefused)
     return found
 
 
 def read_digests(lines: str) -> list[str]:
     """A file of SHA-256 digests, one a line (what follows the digest, as in `sha256sum`'s output, is ignored)."""
-    read = _Reader()
+    read = Reader()
     digests = []
     for number, line in enumerate(lines.splitlines()):
         word = line.split(maxsplit=1)[0].lower() if line.strip() else ""
@@ -159,24 +108,24 @@ def read_digests(lines: str) -> list[str]:
             read.wrong(("training_digests", number), "This line does not begin with a SHA-256 of 64 hexadecimal digits.")
         elif word:
             digests.append(word)
-    read.refuse_if_any()
+    read.refuse_if_any(DocumentRefused)
     return digests
 
 
-def _adapter(read: _Reader, value: Any) -> dict[str, Any]:
+def _adapter(read: Reader, value: Any) -> dict[str, Any]:
     if value is None:
         return {"kind": "uploaded"}
     adapter = read.mapping(value, ("adapter",))
-    readers: dict[str, Callable[[_Reader, dict[str, Any]], None]] = {"uploaded": _uploaded, "onnx": _onnx, "http": _http}
+    readers: dict[str, Callable[[Reader, dict[str, Any]], None]] = {"uploaded": _uploaded, "onnx": _onnx, "http": _http}
     readers[read.choice(adapter.get("kind"), ("adapter", "kind"), KINDS)](read, adapter)
     return adapter
 
 
-def _uploaded(read: _Reader, adapter: dict[str, Any]) -> None:
+def _uploaded(read: Reader, adapter: dict[str, Any]) -> None:
     read.fields(adapter, ("adapter",), {"kind"})
 
 
-def _http(read: _Reader, adapter: dict[str, Any]) -> None:
+def _http(read: Reader, adapter: dict[str, Any]) -> None:
     read.fields(adapter, ("adapter",), {"kind", "url", "protocol"})
     url = read.text(adapter.get("url"), ("adapter", "url"), 2_000)
     if url and not re.match(r"https?://[^@\s]+$", url):
@@ -184,7 +133,7 @@ def _http(read: _Reader, adapter: dict[str, Any]) -> None:
     read.choice(adapter.get("protocol", "v2"), ("adapter", "protocol"), PROTOCOLS)
 
 
-def _onnx(read: _Reader, adapter: dict[str, Any]) -> None:
+def _onnx(read: Reader, adapter: dict[str, Any]) -> None:
     read.fields(adapter, ("adapter",), {"kind", "input", "output"})
     if adapter.get("output") is not None:
         read.text(adapter["output"], ("adapter", "output"), 200)
@@ -205,7 +154,7 @@ def _onnx(read: _Reader, adapter: dict[str, Any]) -> None:
         _per_channel(read, given.get(name, 0 if name == "mean" else 1), (*place, name), 1 if mode == "L" else 3)
 
 
-def _per_channel(read: _Reader, value: Any, path: tuple[str | int, ...], channels: int) -> None:
+def _per_channel(read: Reader, value: Any, path: tuple[str | int, ...], channels: int) -> None:
     numbers = value if isinstance(value, list) else [value]
     if isinstance(value, list) and len(value) != channels:
         read.wrong(path, f"This must be one number or {channels}.")
@@ -214,7 +163,7 @@ def _per_channel(read: _Reader, value: Any, path: tuple[str | int, ...], channel
             read.wrong(path, "A standard deviation of 0 cannot be divided by.")
 
 
-def _choices(read: _Reader, value: Any, name: str) -> list[dict[str, Any]]:
+def _choices(read: Reader, value: Any, name: str) -> list[dict[str, Any]]:
     if value is None:
         return []
     if not isinstance(value, list) or len(value) > 200:
@@ -227,7 +176,7 @@ def _choices(read: _Reader, value: Any, name: str) -> list[dict[str, Any]]:
     return [dict(choice) for choice in value if isinstance(choice, Mapping)]
 
 
-def _provenance(read: _Reader, value: Any) -> dict[str, Any]:
+def _provenance(read: Reader, value: Any) -> dict[str, Any]:
     """Kept verbatim, unknown names included: what a training script thought worth noting is not ours to drop."""
     if value is None:
         return {}
@@ -247,7 +196,7 @@ def _provenance(read: _Reader, value: Any) -> dict[str, Any]:
     return provenance
 
 
-def _data_item(read: _Reader, item: Any, index: int) -> None:
+def _data_item(read: Reader, item: Any, index: int) -> None:
     place = ("provenance", "data", index)
     entry = read.mapping(item, place)
     read.text(entry.get("name"), (*place, "name"), 500)
@@ -256,7 +205,7 @@ def _data_item(read: _Reader, item: Any, index: int) -> None:
         read.wrong((*place, "sha256"), "A SHA-256 is 64 lower-case hexadecimal digits.")
 
 
-def _training(read: _Reader, value: Any) -> tuple[str, ...] | None:
+def _training(read: Reader, value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
     if not isinstance(value, list) or not all(isinstance(item, str) and _SHA256.fullmatch(item) for item in value):

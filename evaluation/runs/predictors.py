@@ -16,7 +16,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, I
 from evaluation.registry.models import Replicate
 from hardcases.blobs.store import BlobDamaged, BlobMissing, BlobStore, get_store
 from hardcases.errors import Invalid, Refusal
-from hardcases.imaging.arrays import pixels
+from hardcases.imaging.pictures import pixels
 
 Floats = NDArray[np.float64]
 BATCH_ELEMENTS = 1 << 17  # numbers in one input: small pictures go by the hundred, a 224² one alone, which is fastest on a CPU

@@ -49,7 +49,7 @@ def build(material: Material) -> Report:
             "value": material.coverage,
             "answered": sum(int(answers.answered.sum()) for answers in material.candidate),
             "expected": run.cases * len(material.candidate),
-            "missing": _missing(material),
+            "missing": unanswered(material),
         },
         "seed": material.seed.hex(),
         "stress": None,
@@ -67,7 +67,7 @@ def _about(answers: Answers) -> Report:
     }
 
 
-def _missing(material: Material) -> Report:
+def unanswered(material: Material) -> Report:
     """Cases without an answer, counted by reason; the first hundred by key."""
     listed, reasons = [], dict[str, int]()
     for answers in material.candidate:
