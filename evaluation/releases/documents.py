@@ -107,7 +107,9 @@ def _check(read: Reader, value: Any, index: int, default_min_n: int) -> CheckSpe
             read.wrong((*place, name), f"A check of kind {kind} needs {name}.")
     metric = read.text(item["metric"], (*place, "metric"), 200) if "metric" in takes and "metric" in item else None
     if kind == "floor" and metric and metric.startswith(NO_FLOOR):
-        read.wrong((*place, "metric"), "A floor on a COCO average precision is not offered. Put it on sensitivity or on false positives per image.")
+        read.wrong(
+            (*place, "metric"), "A floor on a COCO average precision is not offered. Put it on sensitivity or on false positives per image."
+        )
     return CheckSpec(
         name=read.text(item.get("name"), (*place, "name"), 128),
         kind=kind,

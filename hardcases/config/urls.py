@@ -1,5 +1,10 @@
 """Every address of the product. Rooms bring their own; this page only says where each hangs."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from hardcases.cases import urls as cases
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include([*cases.api])),
+    *cases.pages,
+]

@@ -1,8 +1,8 @@
 """Reading a document that somebody sent, so that one answer names everything that is wrong with it.
 
-    read = Reader()
-    name = read.text(body.get("name"), ("name",), 200)
-    read.refuse_if_any(PolicyRefused)
+read = Reader()
+name = read.text(body.get("name"), ("name",), 200)
+read.refuse_if_any(PolicyRefused)
 """
 
 import math

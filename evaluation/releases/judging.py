@@ -1,0 +1,120 @@
+"""A policy's checks against the stored predictions of a run: codes and numbers, equal for equal evidence. No rows are written here."""
+
+from dataclasses import asdict
+from typing import Any
+
+from evaluation.engine import gates
+from evaluation.engine.artefact import gather
+from evaluation.engine.data import Comparison
+from evaluation.engine.gates import Check, CheckResult, Result
+from evaluation.engine.sanity import Finding
+from evaluation.engine.strata import Strata
+from evaluation.releases.documents import CheckSpec, PolicySpec, chosen
+
+JSON = dict[str, Any]
+
+
+def judge(
+    policy: PolicySpec,
+    comparison: Comparison,
+    strata: Strata,
+    names: list[str],
+    *,
+    minimums: dict[str, int],
+    sanity: list[JSON],
+    answered: int,
+    seed: bytes,
+    accepted: dict[str, list[str]],
+) -> JSON:
+    """Judge every check of the policy.
+
+    `names`: ids of the reported strata in report order. `minimums`: each named stratum's own least number of cases. `sanity`: the report's
+    findings. `answered`: cases with an answer of the candidate's replicate 0. `accepted`: check name → strata that a person accepted as too few.
+    """
+    checks = []
+    for spec in policy.checks:
+        if spec.kind == "coverage":
+            outcome = gates.coverage(_check(spec, policy), expected=comparison.cases, answered=answered, least=spec.floor)
+            checks.append(_written(spec, outcome))
+        elif spec.kind == "sanity":
+            findings = [
+                Finding(code=item["code"], severity=item["severity"], numbers=item["numbers"])
+                for item in sanity
+                if item["side"] == "candidate" and item["replicate"] == 0
+            ]
+            checks.append(_written(spec, gates.sane(_check(spec, policy), findings)))
+        else:
+            checks.append(_over_strata(spec, policy, comparison, strata, names, minimums, seed, accepted.get(spec.name, [])))
+    verdict = gates.overall([(check["role"], Result(check["result"])) for check in checks])
+    return {"verdict": verdict.value, "checks": checks}
+
+
+def _check(spec: CheckSpec, policy: PolicySpec) -> Check:
+    return Check(
+        name=spec.name,
+        kind=spec.kind,
+        role=spec.role,
+        alpha=spec.alpha,
+        margin=spec.margin,
+        eps=spec.eps,
+        floor=spec.floor,
+        min_n=spec.min_n,
+        min_clusters=policy.min_clusters,
+        if_too_few=spec.if_too_few,
+    )
+
+
+def _over_strata(
+    spec: CheckSpec,
+    policy: PolicySpec,
+    comparison: Comparison,
+    strata: Strata,
+    names: list[str],
+    minimums: dict[str, int],
+    seed: bytes,
+    accepted: list[str],
+) -> JSON:
+    wanted, unmatched = chosen(spec.strata, names)
+    if unmatched or not wanted:
+        reason = f"the policy names strata that this version does not report: {', '.join(unmatched) or ', '.join(spec.strata)}."
+        return _refused(spec, Result.ERROR, reason)
+    if not comparison.baseline and spec.kind != "floor":
+        return _refused(spec, Result.NOT_RUN, "the run has no baseline to compare with.")
+    try:
+        evidence = gather(comparison, strata, metric=spec.metric or "accuracy", names=wanted, seed=seed, minimums=minimums)
+    except KeyError:
+        return _refused(spec, Result.ERROR, f"this project reports no metric {spec.metric}.")
+    return _written(spec, gates.judge(_check(spec, policy), evidence, accepted=accepted))
+
+
+def _refused(spec: CheckSpec, result: Result, reason: str) -> JSON:
+    empty = CheckResult(name=spec.name, kind=spec.kind, role=spec.role, result=result, strata=())
+    return _written(spec, empty) | {"reason": reason}
+
+
+def not_run(policy: PolicySpec, reason: str) -> JSON:
+    """The judgement while there is no finished run."""
+    return {"verdict": Result.NOT_RUN.value, "checks": [_refused(spec, Result.NOT_RUN, reason) for spec in policy.checks]}
+
+
+def _written(spec: CheckSpec, outcome: CheckResult) -> JSON:
+    """As plain JSON, with the limits of the policy beside the result."""
+    return {
+        "name": outcome.name,
+        "kind": outcome.kind,
+        "role": outcome.role,
+        "metric": spec.metric,
+        "result": outcome.result.value,
+        "decided_by": outcome.decided_by,
+        "accepted": list(outcome.accepted),
+        "if_too_few": spec.if_too_few,
+        "alpha": spec.alpha,
+        "margin": spec.margin,
+        "eps": spec.eps,
+        "floor": spec.floor,
+        "strata": [asdict(verdict) | {"result": verdict.result.value} for verdict in outcome.strata],
+        "findings": [asdict(finding) for finding in outcome.findings],
+        "n": outcome.n,
+        "n_needed": outcome.n_needed,
+        "waiver": None,
+    }
