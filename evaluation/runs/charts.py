@@ -154,9 +154,9 @@ def _forest_spec(rows: Sequence[ForestRow], *, margin: float | None, higher_is_b
     numbers = [number for row in rows for number in (row.value, row.low, row.high, row.bound, margin) if number is not None]
     span = domain([*numbers, 0.0])
     plane = Plane(domain=span, left=_PLOT_LEFT, right=_PLOT_RIGHT, width=_WIDTH, height=_ROW * len(rows))
-    layers = [plane.rows(TARGETS, len(rows), _ROW)]
-    if margin is not None:
-        layers += _allowed_loss(plane, margin, higher_is_better=higher_is_better)
+    # The field lies under the rows, so that the row in use is lit from end to end.
+    field, edge = _allowed_loss(plane, margin, higher_is_better=higher_is_better)
+    layers = [*field, plane.rows(TARGETS, len(rows), _ROW), *edge]
     layers.append(plane.down([{"x": 0.0, "y": 0, "y2": plane.height}], stroke="var(--control)"))
     placed = [(index * _ROW + _ROW / 2, row) for index, row in enumerate(rows)]
     drawable = sorted((pair for pair in placed if pair[1].value is not None), key=lambda pair: pair[1].result or "")
@@ -166,11 +166,13 @@ def _forest_spec(rows: Sequence[ForestRow], *, margin: float | None, higher_is_b
     return plane.spec(layers, top=30, bottom=26 if margin is None else 42)
 
 
-def _allowed_loss(plane: Plane, margin: float, *, higher_is_better: bool) -> list[Layer]:
-    """The field where a change is worse than the check permits, its edge, and its name below the ticks."""
+def _allowed_loss(plane: Plane, margin: float | None, *, higher_is_better: bool) -> tuple[list[Layer], list[Layer]]:
+    """The field where a change is worse than the check permits; and its edge, named below the ticks."""
+    if margin is None:
+        return [], []
     name = _("allowed loss %(points)s") % {"points": formatting.points(margin)}
-    return [
-        plane.zone(plane.domain[0] if higher_is_better else margin, margin if higher_is_better else plane.domain[1], fill="var(--loss)"),
+    start, end = (plane.domain[0], margin) if higher_is_better else (margin, plane.domain[1])
+    return [plane.zone(start, end, fill="var(--loss)")], [
         plane.down([{"x": margin, "y": 0, "y2": plane.height}], stroke="var(--bad)", strokeDash=[4, 3]),
         plane.texts([{"x": margin, "y": plane.height + 32, "t": name}], align="center", **_SMALL),
     ]
