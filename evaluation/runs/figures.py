@@ -49,7 +49,9 @@ def _forest_row(run: Run, entry: dict[str, Any]) -> ForestRow:
 
 
 def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[SeedSeries]:
-    values = [(str(about["replicate"]), value) for about, value in zip(report["predictions"]["candidate"], entry["replicates"], strict=True)]
+    values = [
+        (str(about["replicate"]), value) for about, value in zip(report["predictions"]["candidate"], entry["replicates"], strict=True)
+    ]
     drawn = [
         SeedSeries(
             label=report["model"],

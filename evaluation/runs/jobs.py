@@ -135,7 +135,13 @@ def _give_up(run: Run, shard: Shard) -> None:
 
 def finalise_run(run_id: int) -> bool:
     """Compute and store the report of a run whose predictions are complete. Exactly once: False when there was nothing to do."""
-    run = Run.objects.select_related("project", "test_set_version__test_set", "model_version__model", "baseline_version__model", "baseline_run").filter(pk=run_id).first()
+    run = (
+        Run.objects.select_related(
+            "project", "test_set_version__test_set", "model_version__model", "baseline_version__model", "baseline_run"
+        )
+        .filter(pk=run_id)
+        .first()
+    )
     if run is None or states.is_final(run):
         return False
     if run.baseline_run is not None and run.baseline_run.state != "succeeded":
@@ -167,7 +173,9 @@ def finalise_run(run_id: int) -> bool:
 def _without_baseline(run: Run, baseline: Run) -> bool:
     if not states.is_final(baseline):
         return False
-    return fail_run(run, f"The run of the baseline, run {baseline.number}, has {baseline.state}, so there is nothing to compare with. Retry this run.")
+    return fail_run(
+        run, f"The run of the baseline, run {baseline.number}, has {baseline.state}, so there is nothing to compare with. Retry this run."
+    )
 
 
 def _uploaded_with_gaps(run: Run) -> bool:

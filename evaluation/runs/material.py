@@ -71,10 +71,16 @@ class Answers:
     @cached_property
     def invalid(self) -> NDArray[np.bool_]:
         """Answered with numbers that are not finite."""
-        codes = self.predictions.message.to_numpy(zero_copy_only=False) == NON_FINITE if self.predictions.message.null_count < len(self.predictions) else None
+        codes = (
+            self.predictions.message.to_numpy(zero_copy_only=False) == NON_FINITE
+            if self.predictions.message.null_count < len(self.predictions)
+            else None
+        )
         if codes is None:
             return np.zeros(self.position.size, dtype=np.bool_)
-        return self._of_cases(np.asarray(codes, dtype=np.bool_) & ~self.predictions.refused & (self.predictions.label < 0)) & (self.labels < 0)
+        return self._of_cases(np.asarray(codes, dtype=np.bool_) & ~self.predictions.refused & (self.predictions.label < 0)) & (
+            self.labels < 0
+        )
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:
@@ -128,7 +134,9 @@ def concatenate_parts(parts: Sequence[Predictions], classes: int) -> Predictions
     try:
         return concatenate(parts)
     except ValueError as error:
-        raise PredictionsBroken("A case was predicted twice by one replicate. Nothing was computed. Report this, and retry the run.") from error
+        raise PredictionsBroken(
+            "A case was predicted twice by one replicate. Nothing was computed. Report this, and retry the run."
+        ) from error
 
 
 def _positions(run: Run, replicate: int, parts: Sequence[Part], predictions: Predictions) -> NDArray[np.int64]:
@@ -143,7 +151,9 @@ def _positions(run: Run, replicate: int, parts: Sequence[Part], predictions: Pre
     uploaded = any(part.received_sha256 is not None for part in parts)
     lost = int(((position < 0) & ~excused).sum())
     if lost and not uploaded:
-        raise PredictionsBroken(f"{lost} cases of replicate {replicate} have no prediction although their shards are done. Nothing was computed.")
+        raise PredictionsBroken(
+            f"{lost} cases of replicate {replicate} have no prediction although their shards are done. Nothing was computed."
+        )
     return position
 
 
@@ -175,7 +185,9 @@ class Material:
             scores = scores[:, self.task.positive]
         known = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(axis=1)
         usable = bool(given.any()) and bool(known[given].all())
-        return arm(self.task, self.run.cases, answers.labels, scores if usable else None, answers.invalid if answers.invalid.any() else None)
+        return arm(
+            self.task, self.run.cases, answers.labels, scores if usable else None, answers.invalid if answers.invalid.any() else None
+        )
 
     @property
     def strata(self) -> Strata:
