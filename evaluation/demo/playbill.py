@@ -17,7 +17,7 @@ def print_release(console: Console, release: Release) -> None:
     console.print(f"[bold]{str(look(release.verdict).word).upper()}[/]  {verdict_sentence(judgement)}")
     console.print(f"[dim]{summary(judgement)}[/]\n")
     for check in judgement["checks"]:
-        console.print(f"  {str(look(check['result']).word):14} {check['name']}: {check_sentence(check)}")
+        console.print(f"  {look(check['result']).word!s:14} {check['name']}: {check_sentence(check)}")
     console.print()
     console.print(_strata(release))
     console.print(f"[dim]Evidence digest sha256:{release.evidence_digest}[/]\n")

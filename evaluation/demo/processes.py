@@ -16,7 +16,7 @@ from django.conf import settings
 PATIENCE = 30.0
 
 
-class DidNotStart(RuntimeError):
+class DidNotStartError(RuntimeError):
     """A process of the demo ended or did not answer; the log says why."""
 
 
@@ -66,4 +66,4 @@ def _wait_until_it_answers(address: str, process: "subprocess.Popen[bytes]") -> 
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise DidNotStart(f"The web server of the demo did not start. Its log: {settings.DATA_DIR}/demo-web.log")
+    raise DidNotStartError(f"The web server of the demo did not start. Its log: {settings.DATA_DIR}/demo-web.log")

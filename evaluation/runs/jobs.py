@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from evaluation.registry.models import Replicate
-from evaluation.runs import figures, reports, states, steps
+from evaluation.runs import figures, reports, states
 from evaluation.runs.material import Material, PredictionsBroken, material_of
 from evaluation.runs.models import Part, Run, Shard
 from evaluation.runs.predictors import Input, ModelUnusable, predictor_for
