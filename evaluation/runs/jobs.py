@@ -15,12 +15,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from evaluation.registry.models import Replicate
-<<<<<<< HEAD
-from evaluation.runs import figures, reports, states
-=======
 from evaluation.runs import drawings, reports, states
 from evaluation.runs.cohort import members_of, positive_class
->>>>>>> runs
 from evaluation.runs.material import Material, PredictionsBroken, material_of
 from evaluation.runs.models import Part, Run, Shard
 from evaluation.runs.predictors import Input, ModelUnusable, predictor_for

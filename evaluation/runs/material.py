@@ -74,21 +74,8 @@ class Answers:
     @cached_property
     def invalid(self) -> NDArray[np.bool_]:
         """Answered with numbers that are not finite."""
-<<<<<<< HEAD
-        codes = (
-            self.predictions.message.to_numpy(zero_copy_only=False) == NON_FINITE
-            if self.predictions.message.null_count < len(self.predictions)
-            else None
-        )
-        if codes is None:
-            return np.zeros(self.position.size, dtype=np.bool_)
-        return self._of_cases(np.asarray(codes, dtype=np.bool_) & ~self.predictions.refused & (self.predictions.label < 0)) & (
-            self.labels < 0
-        )
-=======
         said = pc.equal(self.predictions.message, NON_FINITE).fill_null(False).to_numpy(zero_copy_only=False)
         return self._of_cases(said & ~self.predictions.refused) & (self.labels < 0)
->>>>>>> runs
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:

@@ -11,19 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-<<<<<<< HEAD
-from onnxruntime.capi.onnxruntime_pybind11_state import (
-    Fail,
-    InvalidArgument,
-    InvalidGraph,
-    InvalidProtobuf,
-    NoSuchFile,
-    NotImplemented,
-    RuntimeException,
-)
-=======
 from onnxruntime.capi import onnxruntime_pybind11_state as state
->>>>>>> runs
 
 from evaluation.registry.models import Replicate
 from hardcases.blobs.store import BlobDamaged, BlobMissing, BlobStore, get_store
