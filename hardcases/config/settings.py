@@ -89,6 +89,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "hardcases.config.shell.shell",
             ],
             "builtins": ["hardcases.web.templatetags.hc"],
+            "libraries": {"hc": "hardcases.web.templatetags.hc"},
         },
     }
 ]
