@@ -1,5 +1,6 @@
 """What upper rooms hand to lower ones, in one place: each room's handlers are entered here, once, when the apps are ready."""
 
+from hardcases.cases import sweeps as cases
 from hardcases.projects import jobs as project_jobs
 from hardcases.work.registry import register_job, register_sweep
 
@@ -9,3 +10,4 @@ def connect() -> None:
     register_sweep("audit.seal", project_jobs.unsealed)
     register_sweep("audit.head", project_jobs.head_of_the_day)
     register_job(project_jobs.HEAD, project_jobs.note_head)
+    register_sweep("cases", cases.sweep)

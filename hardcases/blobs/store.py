@@ -206,8 +206,8 @@ def _checked(digest: str) -> str:
 
 
 def get_store() -> BlobStore:
-    """The store of the settings `HARDCASES_DATA_DIR` and, if set, `HARDCASES_S3_BUCKET`."""
-    return _store(Path(settings.HARDCASES_DATA_DIR), getattr(settings, "HARDCASES_S3_BUCKET", "") or "")
+    """The store of the settings `DATA_DIR` and, if set, `S3_BUCKET`."""
+    return _store(Path(settings.DATA_DIR), settings.S3_BUCKET or "")
 
 
 @lru_cache(maxsize=8)

@@ -60,6 +60,8 @@ class Case(models.Model):
 
     media_state = models.CharField(max_length=8, default="none")
     media_failure = models.CharField(max_length=255, default="", blank=True)
+    media_attempt = models.PositiveSmallIntegerField(default=0)
+    media_busy_until = models.DateTimeField(null=True)  # by the database's clock: a worker is at it, or was killed at it
     thumbnail_sha256 = models.CharField(max_length=64, null=True)
     display_sha256 = models.CharField(max_length=64, null=True)
     erased_at = models.DateTimeField(null=True)

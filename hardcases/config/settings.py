@@ -88,7 +88,6 @@ TEMPLATES: list[dict[str, Any]] = [
                 "csp.context_processors.nonce",
                 "hardcases.config.shell.shell",
             ],
-            "builtins": ["hardcases.web.templatetags.hc"],
             "libraries": {"hc": "hardcases.web.templatetags.hc"},
         },
     }

@@ -1,0 +1,215 @@
+"""Row changes that reports of one case and of many share. Called inside the transaction of the act."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from hardcases.audit.actors import Actor
+from hardcases.cases import attributes, shapes
+from hardcases.cases.content import Taken
+from hardcases.cases.models import Case, ExternalId, Sighting
+from hardcases.errors import Conflict, Refusal
+from hardcases.projects.models import Attribute, Project
+from hardcases.projects.steps import next_numbers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fields:
+    """What is said about a case when it is sent; the names of API.md. Shape and lengths have been checked by whoever made it."""
+
+    external_id: str | None = None
+    captured_at: datetime | None = None
+    reason: str = ""
+    source: str = ""
+    model: str = ""
+    prediction: Any = None
+    correction: Any = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+
+    def as_sent(self) -> dict[str, Any]:
+        """For the sighting: everything that was said, what was left out left out."""
+        said = {name: value for name, value in vars(self).items() if value not in (None, "", {}, [])}
+        if self.captured_at is not None:
+            said["captured_at"] = self.captured_at.isoformat()
+        return said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One failure as it was sent: its content, already in the store, and what is said about it."""
+
+    content: Taken
+    fields: Fields
+
+
+@dataclass(kw_only=True)
+class Reported:
+    """What became of a report. `sightings` counts this one; `quarantine` is what did not fit, of this report."""
+
+    case: Case
+    created: bool
+    sightings: int
+    quarantine: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """A report's sayings after they were held against the project's schema."""
+
+    attributes: dict[str, Any]
+    prediction: dict[str, Any] | None
+    correction: dict[str, Any] | None
+    quarantine: list[dict[str, Any]]
+
+
+class ExternalIdTaken(Conflict):
+    code, title = "external_id_taken", "This external id belongs to another content"
+
+
+class ErasedBefore(Conflict):
+    code, title = "erased", "This content was erased from the project"
+
+
+def sort_fields(fields: Fields, project: Project, declared: Iterable[Attribute]) -> Sorted:
+    """Keep what fits the project's schema, set the rest aside. Raises Invalid where attributes are beyond every limit."""
+    attributes.refuse_oversized(fields.attributes)
+    kept, findings = attributes.sort_out(fields.attributes, declared)
+    quarantine = [_entry("attributes", finding) for finding in findings]
+    said = {}
+    for name in ("prediction", "correction"):
+        value = getattr(fields, name)
+        said[name], problems = (None, []) if value is None else shapes.shape_of(project.task, project.classes).read(value)
+        quarantine += [_entry(name, finding) for finding in problems]
+    return Sorted(kept, said["prediction"], said["correction"], quarantine)
+
+
+def _entry(whole: str, finding: shapes.Finding) -> dict[str, Any]:
+    return {"field": f"{whole}.{finding.place}" if finding.place else whole, "value": finding.value, "problem": finding.problem}
+
+
+def lock_cases(project: Project) -> int:
+    """Make every other writer of the project's cases wait for the end of this transaction. Returns the next free number."""
+    return next_numbers(project, "case", 0)
+
+
+class Filing:
+    """Files the reports of one request in order, in a handful of queries whatever their number.
+
+    The project's counter is locked first, so of two requests with the same new content one creates the case and the other finds it; the unique
+    constraints would refuse anything that came in another way.
+    """
+
+    def __init__(self, actor: Actor, project: Project, reports: Sequence[tuple[Report, Sorted]]) -> None:
+        self.actor = actor
+        self.project = project
+        self.reports = reports
+        self.first_number = lock_cases(project)
+        digests = {report.content.sha256 for report, _ in reports}
+        self.by_digest = {case.sha256: case for case in Case.objects.filter(project=project, sha256__in=digests)}
+        names = {report.fields.external_id for report, _ in reports if report.fields.external_id}
+        self.by_name = {found.value: found.case for found in self._named(names)} if names else {}
+        self.new: list[Case] = []
+        self.new_names: list[ExternalId] = []
+        self.arrivals: list[Sighting] = []
+
+    def _named(self, names: set[str]) -> Iterable[ExternalId]:
+        return ExternalId.objects.filter(project=self.project, value__in=names).select_related("case")
+
+    def run(self) -> list[Reported | Refusal]:
+        """Write everything and say what became of each report."""
+        outcomes: list[Reported | Refusal] = []
+        for report, kept in self.reports:
+            try:
+                outcomes.append(self._file(report, kept))
+            except Conflict as refusal:
+                outcomes.append(refusal)
+        self._write()
+        return outcomes
+
+    def _file(self, report: Report, kept: Sorted) -> Reported:
+        content, name = report.content, report.fields.external_id
+        named = self.by_name.get(name) if name else None
+        if named is not None and named.sha256 != content.sha256:
+            key = self._key(named)
+            sentence = (
+                f"The external id “{name}” belongs to {key}, which has other content. Nothing was stored. Use another id for this one."
+            )
+            raise ExternalIdTaken(sentence, extra={"key": key})
+        case = self.by_digest.get(content.sha256)
+        if case is not None and case.state == "erased":
+            sentence = f"This content was erased from the project as {self._key(case)}. It is not stored again."
+            raise ErasedBefore(sentence, extra={"key": self._key(case)})
+        created = case is None
+        if case is None:
+            case = self._new_case(report, kept)
+        else:
+            case.sightings_count += 1
+        if name and named is None:
+            self.by_name[name] = case
+            self.new_names.append(ExternalId(project=self.project, case=case, value=name))
+        self.arrivals.append(self._sighting(case, report))
+        return Reported(case=case, created=created, sightings=case.sightings_count, quarantine=kept.quarantine)
+
+    def _key(self, case: Case) -> str:
+        return f"{self.project.key_prefix}-{case.number}"
+
+    def _new_case(self, report: Report, kept: Sorted) -> Case:
+        content, fields = report.content, report.fields
+        case = Case(
+            uid=uuid.uuid4(),
+            project=self.project,
+            number=self.first_number + len(self.new),
+            kind=content.kind,
+            sha256=content.sha256,
+            stored_sha256=content.sha256,
+            size=content.size,
+            media_type=content.media_type,
+            width=content.width,
+            height=content.height,
+            text=content.text,
+            file_name=content.file_name,
+            captured_at=fields.captured_at,
+            reason=fields.reason,
+            source=fields.source,
+            model=fields.model,
+            prediction=kept.prediction,
+            correction=kept.correction,
+            attributes=kept.attributes,
+            tags=fields.tags,
+            quarantine=kept.quarantine,
+            media_state="pending" if content.kind == "image" else "none",
+        )
+        self.by_digest[content.sha256] = case
+        self.new.append(case)
+        return case
+
+    def _sighting(self, case: Case, report: Report) -> Sighting:
+        body = report.fields.as_sent()
+        if report.content.file_name:
+            body["file_name"] = report.content.file_name
+        actor = self.actor
+        return Sighting(case=case, actor_name=actor.name[:150], token_id=actor.token_id, request_id=actor.request_id[:64], body=body)
+
+    def _write(self) -> None:
+        if self.new:
+            next_numbers(self.project, "case", len(self.new))
+            Case.objects.bulk_create(self.new)
+        for row in (*self.new_names, *self.arrivals):
+            row.case_id = row.case.pk
+        ExternalId.objects.bulk_create(self.new_names)
+        Sighting.objects.bulk_create(self.arrivals)
+        self._count_repeats()
+
+    def _count_repeats(self) -> None:
+        created = {case.pk for case in self.new}  # written with the count they have in memory
+        repeats = Counter(row.case_id for row in self.arrivals if row.case_id not in created)
+        for count in set(repeats.values()):
+            same = [pk for pk, times in repeats.items() if times == count]
+            Case.objects.filter(pk__in=same).update(sightings_count=F("sightings_count") + count, last_seen_at=Now())
