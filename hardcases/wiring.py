@@ -1,9 +1,16 @@
 """What upper rooms hand to lower ones, in one place: each room's handlers are entered here, once, when the apps are ready."""
 
 from hardcases.cases import sweeps as cases
+from hardcases.cases.actions import on_erase
+from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS
+from hardcases.labels.actions import forget_notes
+from hardcases.labels.queries import label_term, newest_labels
 from hardcases.work.registry import register_sweep
 
 
 def connect() -> None:
     """Register the handlers of the rooms of this app. Running it twice changes nothing."""
     register_sweep("cases", cases.sweep)
+    QUERY_TERMS["label"] = label_term
+    CASE_FACTS["label"] = newest_labels
+    on_erase(forget_notes)
