@@ -4,7 +4,7 @@ from hardcases.audit.models import AuditEvent, AuditSeal
 from hardcases.cases.models import Case, ExternalId, Sighting
 from hardcases.labels.models import CurrentLabel, LabelRevision
 from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, SignInLink, Team, TeamMembership, User
-from hardcases.testsets.models import DraftChange, Entry, PinnedAttributes, Snapshot, Stratum, TestSet, TreeNode, Version
+from hardcases.testsets.models import DraftChange, Entry, Erasure, PinnedAttributes, Snapshot, Stratum, TestSet, Touch, TreeNode, Version
 from hardcases.web.models import IdempotencyReply
 from hardcases.work.models import Job, OutboxEvent
 
@@ -18,6 +18,7 @@ __all__ = [
     "CurrentLabel",
     "DraftChange",
     "Entry",
+    "Erasure",
     "ExternalId",
     "IdempotencyReply",
     "Job",
@@ -33,6 +34,7 @@ __all__ = [
     "Team",
     "TeamMembership",
     "TestSet",
+    "Touch",
     "TreeNode",
     "User",
     "Version",

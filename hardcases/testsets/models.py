@@ -38,6 +38,8 @@ class TestSet(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="test_sets")
     slug = models.SlugField(max_length=64)
     purpose = models.CharField(max_length=500, default="", blank=True)
+    # The number of a large version while a job stages it. Until the job ends the draft stands still.
+    staging = models.PositiveIntegerField(null=True)
     created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(db_default=Now())
 
@@ -112,6 +114,7 @@ class Entry(models.Model):
     attributes_digest = models.CharField(max_length=64)
     label_revision = models.ForeignKey(LabelRevision, on_delete=models.PROTECT, related_name="+")
     label_digest = models.CharField(max_length=64)
+    strata = models.TextField(default="", blank=True)  # slugs of the named strata it was in, ascending, separated by spaces
 
     class Meta:
         constraints = [
@@ -145,14 +148,47 @@ class PinnedAttributes(models.Model):
 
 
 class TreeNode(models.Model):
-    """Row `index` (0 to 255) of the hash tree of the newest version: the concatenated 32-byte digests of its 256 buckets. A cache of the entries, checked by `verify`."""
+    """Row `index` of a hash tree over the newest version: the 32-byte digests of its 256 children, one after the other.
 
-    test_set = models.ForeignKey(TestSet, on_delete=models.CASCADE, related_name="tree_nodes")
+    Rows 0 to 255 hold buckets, row 256 the 256 rows. `stratum` is empty for the tree over manifest lines, else the tree is over the uids of that stratum's
+    members. A cache of the entries, checked by `verify`; a row that is absent is empty.
+    """
+
+    test_set = models.ForeignKey(TestSet, on_delete=models.PROTECT, related_name="tree_nodes")
+    stratum = models.SlugField(max_length=64, default="", blank=True)
     index = models.PositiveSmallIntegerField()
     children = models.BinaryField(max_length=256 * 32)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["test_set", "index"], name="tree_node_once")]
+        constraints = [models.UniqueConstraint(fields=["test_set", "stratum", "index"], name="tree_node_once")]
 
     def __str__(self) -> str:
-        return f"{self.test_set_id}/{self.index}"
+        return f"{self.test_set_id}/{self.stratum}/{self.index}"
+
+
+class Touch(models.Model):
+    """A member whose label, attributes, tags or existence changed since it was pinned, so that freezing need not look at the members that did not.
+
+    Written by the database itself (see guards), because changes come from many places; read and deleted by the next freeze. Several rows for one case are
+    normal: a writer that waits for nobody is worth more than a short table.
+    """
+
+    test_set = models.ForeignKey(TestSet, on_delete=models.PROTECT, related_name="touches")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.test_set_id}: {self.case_id}"
+
+
+class Erasure(models.Model):
+    """A frozen version with a member that was lawfully erased afterwards. Beside the frozen row, which stays as it is."""
+
+    version = models.ForeignKey(Version, on_delete=models.PROTECT, related_name="erasures")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "case"], name="version_erasure_once")]
+
+    def __str__(self) -> str:
+        return f"{self.version}: {self.case_id}"

@@ -1,0 +1,258 @@
+"""A version's members as columns: what a run reads instead of a million rows.
+
+The table lies in the blob store as one Parquet file in the order of case numbers. It holds nothing that the entries do not hold: it may be deleted at any time
+and is written again from them, which is also how a lawful erasure reaches it.
+"""
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import rfc8785
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
+from numpy.typing import NDArray
+
+from hardcases.blobs.store import get_store
+from hardcases.cases.models import ExternalId
+from hardcases.testsets.groupings import Grouping, by_bin, by_class, by_value, codes_of
+from hardcases.testsets.models import Erasure, PinnedAttributes, Snapshot, TestSet, Version
+from hardcases.testsets.trees import members_of
+
+ROWS_AT_ONCE = 20_000
+Integers = NDArray[np.int64]
+Codes = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """The n members of a version in the order of their numbers. Arrays have n rows; texts are made when they are first asked for."""
+
+    key_prefix: str
+    case_ids: Integers
+    numbers: Integers
+    uid_bytes: Bytes  # (n, 16)
+    content_bytes: Bytes  # (n, 32): SHA-256 of the stored bytes, which is what a model reads
+    received_bytes: Bytes  # (n, 32): SHA-256 of the bytes as they were received
+    kinds: NDArray[np.str_]
+    classes: tuple[str, ...]
+    label_codes: Codes  # index into classes, -1 for a label that is none of them
+    clusters: Integers | None  # equal numbers: same cluster; None where the project has no cluster attribute
+    groupings: tuple[Grouping, ...]
+    named: tuple[tuple[str, NDArray[np.bool_]], ...]  # ("stratum:portable", mask)
+
+    def __len__(self) -> int:
+        return len(self.case_ids)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """XR-1061 …"""
+        return [f"{self.key_prefix}-{number}" for number in self.numbers.tolist()]
+
+    @cached_property
+    def uids(self) -> list[str]:
+        """As they stand in the manifest."""
+        return [f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" for text in _hex(self.uid_bytes)]
+
+    @cached_property
+    def content(self) -> list[str]:
+        """Name of each member's blob."""
+        return _hex(self.content_bytes)
+
+    @cached_property
+    def sha256(self) -> list[str]:
+        """The digest by which the sender knows each member."""
+        return _hex(self.received_bytes)
+
+
+def members(version: Version) -> Members:
+    """The version's members. Reads the snapshot, and writes it first if there is none."""
+    snapshot = Snapshot.objects.filter(version=version).first() or build(version)
+    table = pq.read_table(pa.BufferReader(get_store().read(snapshot.sha256)))
+    return _members(version, table.combine_chunks())
+
+
+def aliases(version: Version, of: Members) -> list[tuple[str, int]]:
+    """(external id, position in `of`) of every name that production gave a member. Names may come after freezing, so they are looked up when they are needed."""
+    position = dict(zip(of.case_ids.tolist(), range(len(of)), strict=True))
+    names = ExternalId.objects.filter(project=version.test_set.project_id).order_by("pk").values_list("value", "case_id")
+    return [(value, position[case_id]) for value, case_id in names.iterator(chunk_size=ROWS_AT_ONCE) if case_id in position]
+
+
+def build(version: Version) -> Snapshot:
+    """Write the snapshot from the entries. Called outside a transaction: it writes a file."""
+    while True:
+        erased = Erasure.objects.filter(version=version).count()
+        sha256 = get_store().put_bytes(_table(version))
+        with transaction.atomic():
+            TestSet.objects.select_for_update(no_key=True).get(pk=version.test_set_id)
+            if Erasure.objects.filter(version=version).count() == erased:
+                return Snapshot.objects.update_or_create(version=version, defaults={"sha256": sha256})[0]
+
+
+def drop_unused(digests: Iterable[str]) -> None:
+    """Delete the files of former snapshots, unless some version's snapshot is the very same file."""
+    for digest in digests:
+        if not Snapshot.objects.filter(sha256=digest).exists():
+            get_store().delete(digest)
+
+
+def _table(version: Version) -> bytes:
+    schema = _arrow_schema(version.header["schema"])
+    out = io.BytesIO()
+    with pq.ParquetWriter(out, schema, compression="zstd", use_dictionary=False) as writer:
+        for batch in _batches(version, schema):
+            writer.write_table(batch)
+    return out.getvalue()
+
+
+_TYPES = {"category": pa.string(), "boolean": pa.bool_(), "number": pa.float64()}
+
+
+def _arrow_schema(pinned: dict[str, Any]) -> pa.Schema:
+    fixed = [
+        ("case_id", pa.int64()),
+        ("number", pa.int64()),
+        ("uid", pa.binary(16)),
+        ("content", pa.binary(32)),
+        ("received", pa.binary(32)),
+        ("kind", pa.string()),
+        ("label", pa.string()),
+        ("strata", pa.string()),
+        ("cluster", pa.string()),
+    ]
+    attributes = [(f"attribute:{attribute['name']}", _TYPES[attribute["type"]]) for attribute in _grouped(pinned)]
+    return pa.schema(fixed + attributes)
+
+
+def _grouped(pinned: dict[str, Any]) -> list[dict[str, Any]]:
+    """The declared attributes that make strata by themselves."""
+    return [
+        attribute
+        for attribute in pinned["attributes"]
+        if attribute["name"] != pinned["cluster_attribute"]
+        and (attribute["type"] in {"category", "boolean"} or (attribute["type"] == "number" and attribute["bins"]))
+    ]
+
+
+def _batches(version: Version, schema: pa.Schema) -> Iterator[pa.Table]:
+    values = PinnedAttributes.objects.filter(case=OuterRef("case"), digest=OuterRef("attributes_digest")).values("values")[:1]
+    rows = (
+        members_of(version)
+        .annotate(pinned=Subquery(values))
+        .order_by("case__number")
+        .values_list(
+            "case_id",
+            "case__number",
+            "case__uid",
+            "content_digest",
+            "case__sha256",
+            "case__kind",
+            "label_revision__label",
+            "strata",
+            "pinned",
+        )
+    )
+    pinned = version.header["schema"]
+    batch: list[dict[str, Any]] = []
+    for row in rows.iterator(chunk_size=ROWS_AT_ONCE):
+        batch.append(_row(row, pinned))
+        if len(batch) == ROWS_AT_ONCE:
+            yield pa.Table.from_pylist(batch, schema)
+            batch = []
+    yield pa.Table.from_pylist(batch, schema)
+
+
+def _row(row: tuple[Any, ...], pinned: dict[str, Any]) -> dict[str, Any]:
+    case_id, number, uid, content, received, kind, label, strata, attributes = row
+    values = attributes or {}
+    cluster = values.get(pinned["cluster_attribute"])
+    return {
+        "case_id": case_id,
+        "number": number,
+        "uid": uid.bytes,
+        "content": bytes.fromhex(content),
+        "received": bytes.fromhex(received),
+        "kind": kind,
+        "label": label.get("label") if pinned["task"] == "classification" else rfc8785.dumps(label).decode(),
+        "strata": strata,
+        "cluster": None if cluster is None else str(cluster),
+        **{f"attribute:{attribute['name']}": values.get(attribute["name"]) for attribute in _grouped(pinned)},
+    }
+
+
+def _members(version: Version, table: pa.Table) -> Members:
+    pinned = version.header["schema"]
+    classes = tuple(pinned["classes"])
+    kinds, labels, strata = (_encoded(table, name) for name in ("kind", "label", "strata"))
+    known = {name: code for code, name in enumerate(classes)}
+    label_codes = np.array([*(known.get(name, -1) for name in labels.dictionary.to_pylist()), -1], dtype=np.int32)[codes_of(labels)]
+    return Members(
+        key_prefix=version.test_set.project.key_prefix,
+        case_ids=table["case_id"].to_numpy(),
+        numbers=table["number"].to_numpy(),
+        uid_bytes=_wide(table, "uid", 16),
+        content_bytes=_wide(table, "content", 32),
+        received_bytes=_wide(table, "received", 32),
+        kinds=np.array([*kinds.dictionary.to_pylist(), ""])[codes_of(kinds)],
+        classes=classes,
+        label_codes=label_codes,
+        clusters=None if pinned["cluster_attribute"] is None else _clusters(_encoded(table, "cluster")),
+        groupings=tuple(_groupings(table, pinned, classes, label_codes)),
+        named=tuple(_named(version, strata)),
+    )
+
+
+def _groupings(table: pa.Table, pinned: dict[str, Any], classes: tuple[str, ...], label_codes: Codes) -> Iterator[Grouping]:
+    if classes:
+        yield by_class(classes, label_codes)
+    for attribute in _grouped(pinned):
+        name = attribute["name"]
+        column = table[f"attribute:{name}"]
+        if attribute["type"] == "number":
+            yield by_bin(name, column.to_numpy(), attribute["bins"])
+            continue
+        found = by_value(name, column.cast(pa.string()).combine_chunks().dictionary_encode())
+        if found is not None:
+            yield found
+
+
+def _named(version: Version, strata: pa.DictionaryArray) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    combinations = [set(text.split()) for text in strata.dictionary.to_pylist()]
+    codes = codes_of(strata)
+    for rule in version.header["strata"]:
+        mask = np.array([rule["slug"] in combination for combination in combinations] or [False], dtype=np.bool_)[codes]
+        if int(mask.sum()) != rule["cases"]:
+            raise RuntimeError(f"The snapshot of {version} does not hold the members of stratum {rule['slug']} that the version pins.")
+        yield f"stratum:{rule['slug']}", mask
+
+
+def _clusters(column: pa.DictionaryArray) -> Integers:
+    codes = codes_of(column).astype(np.int64)
+    alone = np.flatnonzero(codes < 0)
+    codes[alone] = len(column.dictionary) + np.arange(len(alone))
+    return codes
+
+
+def _encoded(table: pa.Table, name: str) -> pa.DictionaryArray:
+    column = table[name].combine_chunks()
+    return (pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column).dictionary_encode()
+
+
+def _wide(table: pa.Table, name: str, width: int) -> Bytes:
+    """A column of fixed-size bytes as a matrix, without a copy of more than the column."""
+    column = table[name].combine_chunks()
+    array = column.chunk(0) if isinstance(column, pa.ChunkedArray) and column.num_chunks else column
+    data = np.frombuffer(array.buffers()[1], dtype=np.uint8) if len(array) else np.empty(0, dtype=np.uint8)
+    return data[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)
+
+
+def _hex(rows: Bytes) -> list[str]:
+    width, text = 2 * rows.shape[1], rows.tobytes().hex()
+    return [text[start : start + width] for start in range(0, len(text), width)]
