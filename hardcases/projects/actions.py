@@ -160,7 +160,7 @@ def create_token(*, actor: Actor, project: Project, name: str, scopes: Sequence[
         project=project,
         created_by_id=actor.user_id,
         name=name,
-        prefix=text[: ApiToken._meta.get_field("prefix").max_length],
+        prefix=text[: tokens.SHOWN],
         digest=tokens.digest(text),
         scopes=[scope.value for scope in Scope if scope in scopes],
         expires_at=_expiry(days),
