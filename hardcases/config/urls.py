@@ -7,15 +7,8 @@ from django.urls.resolvers import RoutePattern
 
 from evaluation.releases import urls as releases
 from hardcases.cases import urls as cases
-<<<<<<< HEAD
-from hardcases.labels import urls as labels
-
-urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/v1/", include([*cases.api, *labels.api])),
-    *cases.pages,
-    *labels.pages,
-=======
 from hardcases.config import health, schema
+from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
 
 
@@ -32,11 +25,13 @@ def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
 api = [
     *projects.api,
     *cases.api,
+    *labels.api,
     *releases.api,
 ]
 pages = [
     *projects.pages,
     *cases.pages,
+    *labels.pages,
     *releases.pages,
 ]
 served = [
@@ -55,7 +50,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         ]
     ),
     *pages,
->>>>>>> main
 ]
 
 handler400 = "hardcases.web.problems.bad_request"

@@ -4,18 +4,18 @@ from typing import Any
 
 from rest_framework import serializers
 
-from hardcases.cases.serializers import Strict
 from hardcases.errors import Refusal
 from hardcases.labels.actions import MAX_NOTE, Labelled
 from hardcases.web.problems import problem_body
+from hardcases.web.serializers import StrictSerializer, Text
 
 
-class LabelBody(Strict):
+class LabelBody(StrictSerializer):
     """One statement about one case."""
 
-    case = serializers.CharField(max_length=64)
+    case = Text(max_length=64)
     label = serializers.JSONField()
-    note = serializers.CharField(required=False, allow_blank=True, max_length=MAX_NOTE, default="")
+    note = Text(required=False, allow_blank=True, max_length=MAX_NOTE, default="")
 
 
 def result(index: int, outcome: Labelled | Refusal, case: str | None, request_id: str) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class FileTests:
         assert answer["Content-Disposition"].startswith("attachment")
         assert answer["X-Content-Type-Options"] == "nosniff"
         assert "sandbox" in answer["Content-Security-Policy"]
+        answer.close()
 
 
 DEEP = '{"attributes": ' + '{"a":' * 2_000 + "1" + "}" * 2_000 + "}"
@@ -200,4 +201,4 @@ class AfterwardsTests:
         word = "<script>alert(1)</script>{{ 7|add:7 }}\u202e\ufeff\U0001f600 %s '\""
         said = {"source": word, "tags": [word], "attributes": {"site": word, word: {"deep": word}}, "prediction": {"label": word}}
         assert api.upload(a_picture(), said).status_code == 201
-        assert api.get("cases/").json()["results"][0]["source"] == word.strip()
+        assert api.get("cases/").json()["results"][0]["source"] == word
