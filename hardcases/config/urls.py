@@ -8,6 +8,7 @@ from django.urls.resolvers import RoutePattern
 from evaluation.releases import urls as releases
 from hardcases.cases import urls as cases
 from hardcases.config import health, schema
+from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
 
 
@@ -24,11 +25,13 @@ def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
 api = [
     *projects.api,
     *cases.api,
+    *labels.api,
     *releases.api,
 ]
 pages = [
     *projects.pages,
     *cases.pages,
+    *labels.pages,
     *releases.pages,
 ]
 served = [
