@@ -206,7 +206,7 @@ def _checked(digest: str) -> str:
 
 
 def get_store() -> BlobStore:
-    """The store of the settings `HARDCASES_DATA_DIR` and, if set, `HARDCASES_S3_BUCKET`."""
+    """The store of the settings `DATA_DIR` and, if set, `S3_BUCKET`."""
     return _store(Path(settings.DATA_DIR), settings.S3_BUCKET or "")
 
 

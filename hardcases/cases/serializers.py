@@ -116,8 +116,7 @@ def input_of(body: Mapping[str, Any]) -> Sent:
 
 
 def file_of(upload: Any) -> File:
-    """The content of a multipart part, from its beginning, because two items may name the same part."""
-    upload.seek(0)
+    """The content of a multipart part."""
     return File(upload, upload.name or "")
 
 

@@ -27,7 +27,7 @@ HELLO = hashlib.sha256(b"hello").hexdigest()
 
 @pytest.fixture(scope="module")
 def bucket_options() -> Iterator[dict[str, Any]]:
-    server = ThreadedMotoServer(port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     options = {"endpoint_url": f"http://{host}:{port}", "access_key": "key", "secret_key": "secret", "region_name": "us-east-1"}
@@ -209,12 +209,12 @@ class LocalTests:
 
 class SettingsTests:
     def test_the_settings_choose_folder_or_bucket(self, tmp_path: Path) -> None:
-        with override_settings(HARDCASES_DATA_DIR=str(tmp_path), HARDCASES_S3_BUCKET=""):
+        with override_settings(DATA_DIR=tmp_path, S3_BUCKET=None):
             assert isinstance(get_store().backend, LocalBackend)
             assert get_store() is get_store()
             assert get_store().put_bytes(b"hello") == HELLO
             assert (tmp_path / "blobs" / relative_name(HELLO)).is_file()
-        with override_settings(HARDCASES_DATA_DIR=str(tmp_path), HARDCASES_S3_BUCKET="cases"):
+        with override_settings(DATA_DIR=tmp_path, S3_BUCKET="cases"):
             assert isinstance(get_store().backend, S3Backend)
 
     def test_an_unreachable_bucket_is_503(self, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from django.test import Client, override_settings
 
 from tests.hardcases.web import urls
 
+expected = pytest.mark.expects_5xx
 EDGE = ["hardcases.web.middleware.RequestIdMiddleware", "hardcases.web.middleware.EdgeMiddleware"]
 
 
@@ -59,7 +60,7 @@ class ApiTests:
         ("kind", "status", "code"),
         [
             ("refusal", 409, "conflict"),
-            ("full", 507, "storage_full"),
+            pytest.param("full", 507, "storage_full", marks=expected),
             ("validation", 422, "invalid"),
             ("anonymous", 401, "unauthenticated"),
             ("forbidden", 403, "forbidden"),
@@ -69,7 +70,7 @@ class ApiTests:
             ("throttled", 429, "too_many_requests"),
             ("parse", 400, "bad_request"),
             ("big", 413, "too_large"),
-            ("locked", 503, "unavailable"),
+            pytest.param("locked", 503, "unavailable", marks=expected),
         ],
     )
     def test_each_cause_has_its_answer(self, client: Client, kind: str, status: int, code: str) -> None:
@@ -95,6 +96,7 @@ class ApiTests:
         body = problem(client.get("/api/v1/refusal/"), 409, "conflict")
         assert (body["key"], body["errors"]) == ("XR-1", [{"pointer": "/x", "detail": "Taken."}])
 
+    @expected
     def test_waiting_times_are_headers(self, client: Client) -> None:
         assert client.get("/api/v1/throttled/")["Retry-After"] == "8"
         assert client.get("/api/v1/full/")["Retry-After"] == "60"
@@ -111,6 +113,7 @@ class ApiTests:
         problem(client.post("/api/v1/refusal/", "[NaN]", content_type="application/json"), 400, "bad_json")
         problem(client.post("/api/v1/refusal/", '{"n": "x"}', content_type="application/json"), 422, "invalid")
 
+    @expected
     def test_a_bug_is_logged_and_tells_nothing(self, client: Client, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.ERROR, "django.request"):
             body = problem(client.get("/api/v1/bug/"), 500, "internal_error")
@@ -118,6 +121,7 @@ class ApiTests:
         assert caplog.records[-1].exc_info is not None
 
     @pytest.mark.django_db
+    @expected
     def test_a_read_is_repeated_when_the_database_was_busy_and_a_write_is_not(self, client: Client) -> None:
         urls.calls["flaky"] = 0
         assert client.get("/api/v1/flaky/").json() == {"calls": 3}
@@ -128,7 +132,15 @@ class ApiTests:
 
 class PageTests:
     @pytest.mark.parametrize(
-        ("kind", "status"), [("refusal", 409), ("absent", 404), ("denied", 403), ("locked", 503), ("big", 413), ("bug", 500)]
+        ("kind", "status"),
+        [
+            ("refusal", 409),
+            ("absent", 404),
+            ("denied", 403),
+            ("big", 413),
+            pytest.param("locked", 503, marks=expected),
+            pytest.param("bug", 500, marks=expected),
+        ],
     )
     def test_people_get_a_page_with_a_sentence(self, client: Client, kind: str, status: int) -> None:
         response = client.get(f"/page/{kind}/")

@@ -45,7 +45,12 @@ class Kind:
 register_converter(Kind, "kind")
 
 
-class FailingView(APIView):
+class OpenView(APIView):
+    authentication_classes = []
+    permission_classes = []
+
+
+class FailingView(OpenView):
     parser_classes = [StrictJSONParser]
 
     def get(self, request: Request, kind: str) -> Response:
@@ -63,7 +68,7 @@ class FailingView(APIView):
 calls = {"flaky": 0}
 
 
-class FlakyView(APIView):
+class FlakyView(OpenView):
     """Fails twice, then answers, as a database does that is briefly busy."""
 
     def get(self, request: Request) -> Response:
