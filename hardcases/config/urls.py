@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from django.urls import URLPattern, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 
-from evaluation.releases import urls as releases
 from hardcases.cases import urls as cases
 from hardcases.config import health, schema
 from hardcases.labels import urls as labels
@@ -26,13 +25,11 @@ api = [
     *projects.api,
     *cases.api,
     *labels.api,
-    *releases.api,
 ]
 pages = [
     *projects.pages,
     *cases.pages,
     *labels.pages,
-    *releases.pages,
 ]
 served = [
     path("api/schema/", schema.Schema.as_view(), name="api-schema"),
