@@ -99,9 +99,8 @@ def main(cases: int) -> None:
     for size in (cases // 100, cases // 10, cases):
         found, strata = evaluation(size)
         spent = seconds(lambda found=found, strata=strata: report(found, strata, seed=b"benchmark"))  # type: ignore[misc]
-        print(
-            f"  {size:>10,} cases {spent:8.2f} s   {spent / size * 1e6:8.2f} µs a case   {loop * size / cases / spent:6.1f} × of the loop's point values"
-        )
+        share = loop * size / cases / spent
+        print(f"  {size:>10,} cases {spent:8.2f} s   {spent / size * 1e6:8.2f} µs a case   {share:6.1f} × the speed of the loop's values")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 
