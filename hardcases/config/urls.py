@@ -2,9 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from evaluation.registry import urls as registry
+from evaluation.runs import urls as runs
 from hardcases.cases import urls as cases
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/v1/", include([*cases.api])),
+    path("api/v1/", include([*cases.api, *registry.api, *runs.api])),
     *cases.pages,
+    *registry.pages,
+    *runs.pages,
 ]
