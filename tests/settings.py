@@ -30,4 +30,5 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     # Two checkouts on one machine do not share a test database.
     DATABASES["default"]["TEST"] = {"NAME": f"test_hardcases_{hashlib.sha256(str(BASE_DIR).encode()).hexdigest()[:8]}"}
+(DATA_DIR / "static").mkdir(exist_ok=True)  # whitenoise warns where it is missing
 LEASE_SECONDS = 2

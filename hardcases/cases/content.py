@@ -110,6 +110,7 @@ def _receive_all(store: BlobStore, sent: Sequence[Sent]) -> list[Received | Refu
 def _receive(store: BlobStore, content: Sent) -> Received:
     match content:
         case File(source):
+            source.seek(0)  # two items of a batch may name the same part
             return store.receive(source, limit=FILE_LIMIT)
         case Text(text):
             return store.receive([_text_bytes(text)], limit=TEXT_LIMIT)

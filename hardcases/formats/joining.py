@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,8 @@ from hardcases.formats.rows import shown
 from hardcases.formats.tables import PredictionTable
 
 Missing = Literal["refuse", "wrong"]
-Texts = Sequence[str] | pa.StringArray
-Positions = Sequence[int] | npt.NDArray[np.int64]
+Texts: TypeAlias = Sequence[str] | pa.StringArray
+Positions: TypeAlias = Sequence[int] | npt.NDArray[np.int64]
 _UNKNOWN = -1
 
 

@@ -104,9 +104,9 @@ def decide(
         positive = list(classes).index(positive_class)
         score = scores[:, positive]
         decided = np.where(score >= threshold, positive, 1 - positive)
-        known = ~np.isnan(score)
+        known = np.logical_not(np.isnan(score))
     else:
-        known = ~np.isnan(scores).any(axis=1)
+        known = np.logical_not(np.isnan(scores).any(axis=1))
         decided = np.where(known[:, None], scores, 0.0).argmax(axis=1)
     return np.where(labels >= 0, labels, np.where(known, decided, -1)).astype(np.int32)
 

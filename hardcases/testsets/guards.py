@@ -9,7 +9,18 @@ from hardcases.audit.guards import Guard, Mark, append_only
 _ENTRY = "hardcases_entry"
 _NEXT = "(SELECT COALESCE(MAX(v.number), 0) + 1 FROM hardcases_version v WHERE v.test_set_id = {row}.test_set_id)"
 _NEW_NEXT, _OLD_NEXT = _NEXT.format(row="NEW"), _NEXT.format(row="OLD")
-_PINNED = ("id", "test_set_id", "case_id", "bucket", "added_in", "content_digest", "attributes_digest", "label_revision_id", "label_digest", "strata")
+_PINNED = (
+    "id",
+    "test_set_id",
+    "case_id",
+    "bucket",
+    "added_in",
+    "content_digest",
+    "attributes_digest",
+    "label_revision_id",
+    "label_digest",
+    "strata",
+)
 _FROZEN = "This entry belongs to a frozen version and is never changed or deleted."
 _BLANKED = "Pinned attributes are never changed or deleted; a lawful erasure blanks salt and values together."
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from hardcases.errors import Conflict, Detail, Invalid
 
-LISTED = 100
+LISTED = 100  # a refusal names so many; it says how many there are
 
 
 class Unlabelled(Conflict):
     code, title = "unlabelled", "Some cases have no label"
 
     def __init__(self, keys: Sequence[str], total: int) -> None:
-        errors = [Detail(pointer=f"/cases/{key}", detail=f"{key} has no label.") for key in keys[:LISTED]]
+        errors = [Detail(pointer=f"/cases/{key}", detail=f"{key} has no label.") for key in keys]
         super().__init__(
             f"{total:,} of the cases to be frozen have no label, the first of them {keys[0]}. Nothing was frozen. Label them or remove them from the draft.",
             errors=errors,
@@ -30,7 +30,9 @@ class BeingFrozen(Conflict):
     code, title = "being_frozen", "The draft is being frozen"
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"Version {number} is being frozen, so the draft stands still. Nothing was changed. Try again in a minute.", retry_after=60)
+        super().__init__(
+            f"Version {number} is being frozen, so the draft stands still. Nothing was changed. Try again in a minute.", retry_after=60
+        )
 
 
 class TooLargeAtOnce(Conflict):
@@ -51,4 +53,6 @@ class MovingRule(Invalid):
     code, title = "moving_rule", "The rule of a stratum must not move with the clock"
 
     def __init__(self, term: str) -> None:
-        super().__init__(f"The rule holds {term}, whose meaning changes with the time or with other rules. Nothing was created. Name dates, labels or attributes.")
+        super().__init__(
+            f"The rule holds {term}, whose meaning changes with the time or with other rules. Nothing was created. Name dates, labels or attributes."
+        )

@@ -148,7 +148,15 @@ def _batches(version: Version, schema: pa.Schema) -> Iterator[pa.Table]:
         .annotate(pinned=Subquery(values))
         .order_by("case__number")
         .values_list(
-            "case_id", "case__number", "case__uid", "content_digest", "case__sha256", "case__kind", "label_revision__label", "strata", "pinned"
+            "case_id",
+            "case__number",
+            "case__uid",
+            "content_digest",
+            "case__sha256",
+            "case__kind",
+            "label_revision__label",
+            "strata",
+            "pinned",
         )
     )
     pinned = version.header["schema"]

@@ -1,0 +1,47 @@
+"""Cases for tests, made the way production makes them: through the actions."""
+
+import hashlib
+import io
+from typing import Any
+
+from PIL import Image
+
+from hardcases.audit.actors import Actor
+from hardcases.cases import actions
+from hardcases.cases.content import File, Record, Text
+from hardcases.cases.models import Case
+from hardcases.cases.steps import Fields, Reported
+from hardcases.projects.authentication import person
+from hardcases.projects.models import Project
+
+
+def a_picture(seed: str = "one", *, size: tuple[int, int] = (16, 16), kind: str = "PNG", **options: Any) -> bytes:
+    """A small picture; another seed gives other pixels."""
+    colour = hashlib.sha256(seed.encode()).digest()
+    image = Image.new("RGB", size, tuple(colour[:3]))
+    image.putpixel((0, 0), tuple(colour[3:6]))
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def report(project: Project, seed: str = "one", *, actor: Actor | None = None, content: bytes | None = None, **fields: Any) -> Reported:
+    """Report one picture as the project's owner."""
+    picture = a_picture(seed) if content is None else content
+    who = actor or person(project.owner)
+    return actions.report_case(actor=who, project=project, content=File(io.BytesIO(picture), f"{seed}.png"), fields=Fields(**fields))
+
+
+def a_case(project: Project, seed: str = "one", **fields: Any) -> Case:
+    """A reported picture in the inbox."""
+    return report(project, seed, **fields).case
+
+
+def a_text(project: Project, text: str = "The scan is unclear.", **fields: Any) -> Case:
+    """A reported text."""
+    return actions.report_case(actor=person(project.owner), project=project, content=Text(text), fields=Fields(**fields)).case
+
+
+def a_record(project: Project, record: dict[str, Any], **fields: Any) -> Case:
+    """A reported record."""
+    return actions.report_case(actor=person(project.owner), project=project, content=Record(record), fields=Fields(**fields)).case

@@ -1,0 +1,90 @@
+"""What a run reads of a version."""
+
+import numpy as np
+import pytest
+
+from hardcases.blobs.store import get_store
+from hardcases.cases.models import Case, ExternalId
+from hardcases.testsets import snapshots
+from hardcases.testsets.models import Snapshot, Stratum
+from tests.builders import people
+from tests.builders import testsets as build
+
+pytestmark = pytest.mark.django_db
+
+
+class MembersTests:
+    def test_columns_in_the_order_of_case_numbers(self) -> None:
+        project = people.a_project()
+        Stratum.objects.create(project=project, slug="portable", name="Portable", q="portable:true")
+        cases = [
+            build.a_case(project, label="nodule", site="clinic-7", age=17.5, portable=True, patient="p-1"),
+            build.a_case(project, label="normal", site="clinic 7", age=18, portable=False, patient="p-1"),
+            build.a_case(project, label="normal", age=65),
+            build.a_case(project, label="else", site="clinic-7", portable=True),
+        ]
+        of = snapshots.members(build.a_version(project, cases[::-1]))
+        assert of.case_ids.tolist() == [case.pk for case in cases]
+        assert of.keys == [case.key for case in cases]
+        assert of.uids == [str(case.uid) for case in cases]
+        assert of.content == of.sha256 == [case.sha256 for case in cases]
+        assert of.kinds.tolist() == ["text"] * 4
+        assert (of.classes, of.label_codes.tolist()) == (("normal", "nodule"), [1, 0, 0, -1])
+        assert of.clusters is not None
+        assert of.clusters[0] == of.clusters[1]
+        assert len(set(of.clusters.tolist())) == 3
+        strata = {
+            name: np.flatnonzero(grouping.codes == code).tolist() for grouping in of.groupings for code, name in enumerate(grouping.ids)
+        }
+        assert strata == {
+            "class=normal": [1, 2],
+            "class=nodule": [0],
+            'site="clinic 7"': [1],
+            "site=clinic-7": [0, 3],
+            "site=": [2],
+            "age=0..18": [0],
+            "age=18..65": [1],
+            "age=": [3],
+            "portable=false": [1],
+            "portable=true": [0, 3],
+            "portable=": [2],
+        }
+        assert [(name, mask.tolist()) for name, mask in of.named] == [("stratum:portable", [True, False, False, True])]
+
+    def test_shows_what_was_pinned_not_what_is(self) -> None:
+        project = people.a_project()
+        case = build.a_case(project, label="normal", site="a")
+        version = build.a_version(project, [case])
+        Case.objects.filter(pk=case.pk).update(attributes={"site": "b"})
+        build.relabel(case, "nodule")
+        Snapshot.objects.all().delete()
+        of = snapshots.members(version)
+        assert of.label_codes.tolist() == [0]
+        assert next(grouping for grouping in of.groupings if grouping.name == "site").ids == ["site=a"]
+
+    def test_is_written_again_byte_for_byte(self) -> None:
+        project = people.a_project()
+        version = build.a_version(project, [build.a_case(project, site="a") for _ in range(3)])
+        before = Snapshot.objects.get(version=version).sha256
+        Snapshot.objects.all().delete()
+        get_store().delete(before)
+        snapshots.members(version)
+        assert Snapshot.objects.get(version=version).sha256 == before
+
+    def test_an_attribute_of_more_than_fifty_values_makes_no_strata(self) -> None:
+        project = people.a_project()
+        version = build.a_version(project, [build.a_case(project, site=f"clinic-{n}") for n in range(51)])
+        assert "site" not in [grouping.name for grouping in snapshots.members(version).groupings]
+
+    def test_a_project_without_attributes_classes_or_clusters(self) -> None:
+        project = people.a_project(attributes=[], cluster_attribute=None)
+        of = snapshots.members(build.a_version(project, [build.a_case(project)]))
+        assert (of.clusters, [grouping.name for grouping in of.groupings], of.named) == (None, ["class"], ())
+
+    def test_aliases_are_those_of_today(self) -> None:
+        project = people.a_project()
+        cases = [build.a_case(project) for _ in range(3)]
+        version = build.a_version(project, cases[1:])
+        ExternalId.objects.bulk_create(ExternalId(project=project, case=case, value=f"req-{case.number}") for case in cases)
+        of = snapshots.members(version)
+        assert snapshots.aliases(version, of) == [(f"req-{case.number}", position) for position, case in enumerate(cases[1:])]
