@@ -1,7 +1,14 @@
 """What upper rooms hand to lower ones, in one place: each room's handlers are entered here, once, when the apps are ready."""
 
 from hardcases.cases import sweeps as cases
+from hardcases.cases.actions import on_erase
+from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS
+from hardcases.labels.actions import forget_notes
+from hardcases.labels.queries import label_term, newest_labels
 from hardcases.projects import jobs as project_jobs
+from hardcases.testsets import jobs as test_sets
+from hardcases.testsets.erasure import erase_case as erase_from_test_sets
+from hardcases.testsets.queries import stratum_term
 from hardcases.work.registry import register_job, register_sweep
 
 
@@ -11,3 +18,10 @@ def connect() -> None:
     register_sweep("audit.head", project_jobs.head_of_the_day)
     register_job(project_jobs.HEAD, project_jobs.note_head)
     register_sweep("cases", cases.sweep)
+    QUERY_TERMS["label"] = label_term
+    CASE_FACTS["label"] = newest_labels
+    on_erase(forget_notes)
+    QUERY_TERMS["stratum"] = stratum_term
+    register_job(test_sets.FREEZE, test_sets.freeze_large)
+    register_job(test_sets.SNAPSHOT, test_sets.write_snapshot)
+    on_erase(erase_from_test_sets)

@@ -1,5 +1,7 @@
 """What every module of the engine shares: array types, the error for bad input, and division that yields NaN instead of a warning."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,7 +27,7 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
     return out
 
 
-def tally(codes: Ints, weights: ArrayLike | None = None, size: int = 0) -> Floats:
+def tally(codes: NDArray[np.integer[Any]], weights: ArrayLike | None = None, size: int = 0) -> Floats:
     """Sum of `weights` per code in 0..size-1 as float64; the number of rows without weights."""
     return np.bincount(codes, None if weights is None else floats(weights), size).astype(np.float64)
 

@@ -9,12 +9,15 @@ import numpy as np
 from evaluation.engine.arrays import Floats, Ints, optional
 from evaluation.engine.auc import auc_interval, difference_interval, difference_p, influence_variance
 from evaluation.engine.data import Comparison
-from evaluation.engine.figures import FlipFigures, RankFigures, Shares, cells_of, flips_of, rank_figures, shares_of, table_of
+from evaluation.engine.figures import FlipFigures, RankFigures, Shares, cells_of, flips_of, shares_of
 from evaluation.engine.metrics import Metric, Table
-from evaluation.engine.resample import Sample, level_interval, sample_of, swap_p
+from evaluation.engine.recipes import Recipes
+from evaluation.engine.resample import Sample, level_interval, swap_p, units_of_cases, units_of_clusters
 from evaluation.engine.resample import difference_interval as resampled_difference
 from evaluation.engine.seeds import generator
 from evaluation.engine.strata import Block
+
+MOST_COUNTERS = 20_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +68,14 @@ class Artefact:
         self.comparison, self.block, self.settings = comparison, block, settings
         self.share_metrics = [metric for metric in metrics if metric.kind == "share"]
         self.paired_metrics = [metric for metric in metrics if metric.paired]
+        self.recipes = Recipes(comparison, block)
         self._samples: dict[int, Sample] = {}
         self._share_rows = {metric.id: row for row, metric in enumerate(self.share_metrics)}
         self._paired_rows = {metric.id: row for row, metric in enumerate(self.paired_metrics)}
 
     @cached_property
     def tables(self) -> list[Table]:
-        return [table_of(self.comparison, self.block, arm) for arm in self.comparison.artefacts]
+        return [tables[0] for tables in self.recipes.tables if tables]
 
     @cached_property
     def shares(self) -> list[Shares]:
@@ -84,36 +88,41 @@ class Artefact:
 
     @cached_property
     def flips(self) -> FlipFigures:
-        return flips_of(self.comparison, self.block, self.paired_metrics)
+        return flips_of(self.comparison, self.block, self.paired_metrics, self._joint_counts)
 
     @cached_property
     def flip_intervals(self) -> tuple[Floats, Floats]:
         return self.flips.interval(self.settings.level)
 
     @cached_property
-    def _cells(self) -> list[Ints]:
-        return [cells_of(self.comparison, self.block, arm) for arm in self.comparison.artefacts]
+    def _joint(self) -> Ints:
+        """Per row the joint cell of truth, candidate and baseline."""
+        width = len(self.comparison.task.classes) + 1
+        ours, *theirs = [cells_of(self.comparison, self.block, arm) for arm in self.comparison.artefacts]
+        return ours * width + theirs[0] % width if theirs else ours
 
     @cached_property
-    def _members(self) -> list[Ints]:
-        return self.block.members()
+    def _joint_counts(self) -> list[Ints]:
+        """Per stratum how many cases each joint cell holds; counted in one pass where that many counters fit."""
+        classes = len(self.comparison.task.classes)
+        cells = classes * (classes + 1) ** len(self.comparison.artefacts)
+        if self.block.size * cells <= MOST_COUNTERS:
+            return list(np.bincount(self.block.codes * cells + self._joint, minlength=self.block.size * cells).reshape(-1, cells))
+        return [np.bincount(self._joint[here], minlength=cells) for here in self.recipes.members]
 
     def ranks(self, metric: Metric) -> list[RankFigures]:
-        return [rank_figures(self.comparison, self.block, arm, metric) for arm in self.comparison.artefacts]
+        return [self.recipes.ranks(metric, side == 1, 0) for side in range(len(self.comparison.artefacts))]
 
     def sample(self, stratum: int) -> Sample:
         """The stratum's units for resampling; common to all metrics, with the same seed in every stratum."""
         if stratum not in self._samples:
-            here = self._members[stratum]
-            grouped = self.block.clusters is not None and bool(self.block.clustered[stratum])
-            unit = self.block.clusters[here] if grouped and self.block.clusters is not None else None
-            cells = [codes[here] for codes in self._cells]
-            width = len(self.comparison.task.classes) + 1
-            baseline = cells[1] if len(cells) > 1 else None
-            settings = self.settings
-            self._samples[stratum] = sample_of(
-                cells[0], baseline, unit, width, seed=settings.seed, make=generator, resamples=settings.resamples
-            )
+            classes, arms = len(self.comparison.task.classes), len(self.comparison.artefacts)
+            if self.block.clusters is not None and self.block.clustered[stratum]:
+                here = self.recipes.members[stratum]
+                types, repeats = units_of_clusters(self._joint[here], self.block.clusters[here], classes, arms)
+            else:
+                types, repeats = units_of_cases(self._joint_counts[stratum], classes, arms)
+            self._samples[stratum] = Sample(types, repeats, self.settings.seed, generator, self.settings.resamples)
         return self._samples[stratum]
 
     def column(self, metric: Metric) -> Column:

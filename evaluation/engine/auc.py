@@ -8,7 +8,7 @@ form; with every case its own cluster it is DeLong's (1988) exactly; averaged ov
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, ratio, tally
@@ -19,10 +19,14 @@ from evaluation.engine.strata import Block
 
 @dataclass(frozen=True)
 class Ranking:
-    """Scores (n,) sorted once: `order` sorts the cases, `tie` (n,) is the dense rank of each case, equal for equal scores."""
+    """Scores (n,) sorted once: `order` sorts the cases, `tie` (n,) is the dense rank in that order, equal for equal scores."""
 
     order: Ints
-    tie: Ints
+    tie: NDArray[np.int32]
+
+    @property
+    def distinct(self) -> int:
+        return int(self.tie[-1]) + 1 if self.tie.size else 0
 
 
 def rank(scores: ArrayLike) -> Ranking:
@@ -33,19 +37,24 @@ def rank(scores: ArrayLike) -> Ranking:
         raise BadInput(f"row {wrong[0]}: the score is not finite")
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    tie = np.empty(values.size, dtype=np.int64)
-    tie[order] = np.cumsum(np.concatenate([[False], ordered[1:] != ordered[:-1]])[: values.size])
-    return Ranking(order, tie)
+    steps = np.zeros(values.size, dtype=np.int32)
+    steps[1:] = ordered[1:] != ordered[:-1]
+    return Ranking(order, np.cumsum(steps, dtype=np.int32))
 
 
 @dataclass(frozen=True)
 class AucByStratum:
-    """AUC per stratum (NaN without both classes) with the influence of every row of the block on its own stratum's AUC."""
+    """AUC per stratum (NaN without both classes).
+
+    `influence` (rows,) is each case's influence on its own stratum's AUC, 0 where that is undefined;
+    `side` (rows,) is 2 * stratum + positive.
+    """
 
     value: Floats
     positives: Ints
     negatives: Ints
     influence: Floats
+    side: Ints
     tied_pairs: Floats
 
     @property
@@ -55,47 +64,47 @@ class AucByStratum:
 
 def auc_by_stratum(ranking: Ranking, positive: Bools, block: Block) -> AucByStratum:
     """One pass: `positive` (cases,) marks the class; the ranking is of all cases, so that nothing is sorted by score again."""
-    order = block.sorted_by(ranking.order)
-    is_positive = np.asarray(block.pick(positive))[order]
-    stratum, tie = block.codes[order], np.asarray(block.pick(ranking.tie))[order]
-    starts = np.flatnonzero(np.concatenate([[True], (stratum[1:] != stratum[:-1]) | (tie[1:] != tie[:-1])])[: order.size])
+    rows, ranked, stratum = block.sorted_by(ranking.order)
+    tie, is_positive = ranking.tie[ranked], np.asarray(block.pick(positive))[rows]
+    fresh = np.ones(rows.size, dtype=np.bool_)
+    fresh[1:] = (stratum[1:] != stratum[:-1]) | (tie[1:] != tie[:-1])
+    starts = np.flatnonzero(fresh)  # of each group of equal scores inside a stratum
+    lengths = np.diff(starts, append=rows.size)
     group = stratum[starts]
-    below = np.concatenate([[0], np.cumsum(is_positive)])
-    ends = np.append(starts[1:], order.size)
-    positives_tied = (below[ends] - below[starts]).astype(np.float64)
-    negatives_tied = (ends - starts) - positives_tied
-    first = np.concatenate([[0], np.cumsum(block.n)])[group]
-    positives_below = (below[starts] - below[first]).astype(np.float64)
-    negatives_below = (starts - first) - positives_below
-    positives = np.bincount(group, positives_tied, block.size)
+    below = np.concatenate([[0], np.cumsum(is_positive, dtype=np.int64)])
+    offsets = np.concatenate([[0], np.cumsum(block.n)])
+    positives = np.diff(below[offsets])
     negatives = block.n - positives
-    wins = np.bincount(group, positives_tied * (negatives_below + negatives_tied / 2), block.size)
-    value = ratio(wins, positives * negatives)
-    lead = ratio(negatives_below + negatives_tied / 2, negatives[group]) - value[group]
-    trail = ratio(positives[group] - positives_below - positives_tied / 2, positives[group]) - value[group]
-    lengths = ends - starts
-    influence = np.empty(order.size)
-    influence[order] = np.where(
-        is_positive, np.repeat(ratio(lead, positives[group]), lengths), np.repeat(ratio(trail, negatives[group]), lengths)
-    )
-    tied = ratio(np.bincount(group, positives_tied * negatives_tied, block.size), positives * negatives)
-    return AucByStratum(value, positives.astype(np.int64), negatives.astype(np.int64), np.nan_to_num(influence), tied)
+    positives_tied = below[starts + lengths] - below[starts]
+    positives_below = below[starts] - below[offsets[:-1]][group]
+    negatives_tied = lengths - positives_tied
+    if_positive = (starts - offsets[:-1][group]) - positives_below + negatives_tied / 2  # negatives it beats
+    if_negative = positives[group] - positives_below - positives_tied / 2  # positives that beat it
+    pairs = positives.astype(np.float64) * negatives
+    value = ratio(tally(group, positives_tied * if_positive, block.size), pairs)
+    if starts.size < rows.size:
+        if_positive, if_negative = np.repeat(if_positive, lengths), np.repeat(if_negative, lengths)
+    side = 2 * stratum.astype(np.int64) + is_positive
+    shift = np.nan_to_num(np.stack([ratio(value, negatives), ratio(value, positives)], axis=1)).ravel()
+    influence = np.empty(rows.size)
+    influence[rows] = np.where(is_positive, if_positive, if_negative) * np.nan_to_num(ratio(1.0, pairs))[stratum] - shift[side]
+    sides = np.empty(rows.size, dtype=np.int64)
+    sides[rows] = side
+    tied = ratio(tally(group, positives_tied * negatives_tied, block.size), pairs)
+    return AucByStratum(value, positives, negatives, influence, sides, tied)
 
 
 def scaled_influence(auc: AucByStratum, positive: Bools, block: Block) -> Floats:
-    """Influences times sqrt(m/(m-1)) per class, m its number of clusters in the stratum, so that singletons give DeLong.
-
-    NaN where m < 2.
-    """
-    is_positive = np.asarray(block.pick(positive))
+    """Influences times sqrt(m/(m-1)) per class, m its number of clusters in the stratum: singletons then give DeLong. NaN where m < 2."""
     if block.units is None:
         ours, theirs = auc.positives, auc.negatives
     else:
-        present = block.units.totals(is_positive)
+        present = block.units.totals(np.asarray(block.pick(positive)))
         ours = np.bincount(block.units.stratum, present > 0, block.size).astype(np.int64)
         theirs = np.bincount(block.units.stratum, block.units.totals() > present, block.size).astype(np.int64)
-    factor_ours, factor_theirs = np.sqrt(ratio(ours, ours - 1)), np.sqrt(ratio(theirs, theirs - 1))
-    return auc.influence * np.where(is_positive, factor_ours[block.codes], factor_theirs[block.codes])
+    factor = np.sqrt(np.stack([ratio(theirs, theirs - 1), ratio(ours, ours - 1)], axis=1))
+    factor[np.isnan(auc.value)] = 0.0
+    return np.asarray(auc.influence * factor.ravel()[auc.side])
 
 
 def influence_variance(influence: Floats, block: Block) -> Floats:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints, ratio
-from evaluation.engine.auc import AucByStratum, auc_by_stratum, influence_variance, scaled_influence
+from evaluation.engine.auc import auc_by_stratum, influence_variance, scaled_influence
 from evaluation.engine.compare import design_effect, mcnemar, mcnemar_loss, sign_flip, tango
 from evaluation.engine.data import MISSING, Arm, Comparison
 from evaluation.engine.intervals import clustered_share, normal_quantile, t_quantile, wilson
@@ -59,6 +59,7 @@ class FlipFigures:
     design_effect: Floats
     p: Floats
     p_loss: Floats
+    p_gain: Floats
     p_exact: Floats
 
     @property
@@ -88,19 +89,26 @@ def shares_of(comparison: Comparison, block: Block, arm: Arm, metrics: Sequence[
     return Shares(value=value, n=n, effective=effective, clusters=clusters)
 
 
-def flips_of(comparison: Comparison, block: Block, metrics: Sequence[Metric]) -> FlipFigures:
-    """Case-by-case differences of the paired proportions among `metrics`, replicate 0 against replicate 0."""
+def flips_of(comparison: Comparison, block: Block, metrics: Sequence[Metric], counts: Sequence[Ints]) -> FlipFigures:
+    """Case-by-case differences of the paired proportions among `metrics`, replicate 0 against replicate 0.
+
+    `counts`: per stratum the cases in each joint cell of (truth, candidate, baseline). The metrics' rule for cases serves for cells too.
+    """
     truth = np.asarray(block.pick(comparison.truth))
     new, old = (np.asarray(block.pick(arm.labels)) for arm in comparison.artefacts)
+    classes = len(comparison.task.classes)
+    cell_truth, cell_new, cell_old = np.indices((classes, classes + 1, classes + 1)).reshape(3, -1)
+    cell_new, cell_old = (np.where(labels == classes, MISSING, labels) for labels in (cell_new, cell_old))
+    cells = np.asarray(counts, dtype=np.float64).reshape(block.size, -1)
     shape = (len(metrics), block.size)
     lost, gained, n, clusters = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    effect, signed = np.ones(shape), np.full((2, *shape), np.nan)
+    effect, signed = np.ones(shape), np.full((3, *shape), np.nan)
     for row, metric in enumerate(metrics):
-        (new_hit, denominator), (old_hit, _) = metric.rows(truth, new), metric.rows(truth, old)
-        lost[row] = np.bincount(block.codes[old_hit & ~new_hit], minlength=block.size)
-        gained[row] = np.bincount(block.codes[new_hit & ~old_hit], minlength=block.size)
-        n[row] = clusters[row] = np.bincount(block.codes[denominator], minlength=block.size)
+        (new_hit, denominator), (old_hit, _) = metric.rows(cell_truth, cell_new), metric.rows(cell_truth, cell_old)
+        lost[row], gained[row] = cells @ (old_hit & ~new_hit), cells @ (new_hit & ~old_hit)
+        n[row] = clusters[row] = cells @ denominator
         if block.units is not None:
+            (new_hit, denominator), (old_hit, _) = metric.rows(truth, new), metric.rows(truth, old)
             sums = block.units.totals(new_hit.astype(np.float64) - old_hit)
             _clustered_flips(
                 block, sums, block.units.totals(denominator), (lost[row], gained[row]), (clusters[row], effect[row], signed[:, row])
@@ -116,6 +124,7 @@ def flips_of(comparison: Comparison, block: Block, metrics: Sequence[Metric]) ->
         design_effect=effect,
         p=np.where(grouped, signed[0], p),
         p_loss=np.where(grouped, signed[1], loss),
+        p_gain=np.where(grouped, signed[2], mcnemar_loss(gained, lost)),
         p_exact=np.where(grouped, signed[0], exact),
     )
 
@@ -131,7 +140,8 @@ def _clustered_flips(block: Block, sums: Floats, sizes: Floats, flips: tuple[Flo
     for stratum in np.flatnonzero(clusters < n):
         here = slice(starts[stratum], starts[stratum + 1])
         effect[stratum] = design_effect(sums[here], sizes[here], flips[0][stratum], flips[1][stratum])
-        signed[:, stratum] = sign_flip(sums[here].astype(np.int64))
+        change = sums[here].astype(np.int64)
+        signed[:2, stratum], signed[2, stratum] = sign_flip(change), sign_flip(-change)[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,11 +170,12 @@ def rank_figures(comparison: Comparison, block: Block, arm: Arm, metric: Metric)
         total += np.where(defined, auc.value, 0.0)
         used += defined
         smaller = np.where(defined, np.minimum(smaller, auc.smaller_class), smaller)
-        influence += _where_defined(scaled_influence(auc, positive, block), auc, block)
-        raw += _where_defined(auc.influence, auc, block)
+        influence += scaled_influence(auc, positive, block)
+        raw += auc.influence
     bad = (missing > 0) | (used == 0)
-    weight = np.where(used > 0, 1 / np.maximum(used, 1), 0.0)[block.codes]
-    influence, raw = influence * weight, raw * weight
+    if metric.index is None:
+        weight = (1 / np.maximum(used, 1))[block.codes]
+        influence, raw = influence * weight, raw * weight
     return RankFigures(
         value=np.where(bad, np.nan, ratio(total, used)),
         variance=np.where(bad, np.nan, influence_variance(influence, block)),
@@ -173,10 +184,6 @@ def rank_figures(comparison: Comparison, block: Block, arm: Arm, metric: Metric)
         raw=raw,
         undefined=[_no_rank(arm, metric, comparison, int(missing[s]), bool(bad[s])) for s in range(size)],
     )
-
-
-def _where_defined(influence: Floats, auc: AucByStratum, block: Block) -> Floats:
-    return np.where(np.isnan(auc.value)[block.codes], 0.0, influence)
 
 
 def _no_rank(arm: Arm, metric: Metric, comparison: Comparison, missing: int, bad: bool) -> str | None:

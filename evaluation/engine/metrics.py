@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from evaluation.engine.arrays import Bools, Floats, Ints, floats, ratio
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, ratio
 from evaluation.engine.data import MISSING, Task
 
 Kind = Literal["share", "table", "rank"]
@@ -174,6 +174,14 @@ AVERAGES: dict[str, Callable[[Table], Floats]] = {
     "weighted_f1": lambda t: t.weighted(t.f1),
 }
 SHARES = ("sensitivity", "specificity", "ppv", "npv", "false_positive_rate", "false_negative_rate")
+
+
+def metric_of(task: Task, metric_id: str) -> Metric:
+    """The registry's entry of that id. Raises BadInput that lists the ids there are."""
+    found = {metric.id: metric for metric in registry(task)}
+    if metric_id not in found:
+        raise BadInput(f"there is no metric {metric_id!r} here; there are {', '.join(found)}")
+    return found[metric_id]
 
 
 def registry(task: Task) -> list[Metric]:

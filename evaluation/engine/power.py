@@ -1,6 +1,7 @@
 """How many cases an answer needs, and how small a loss a set can see. All at a stated power (default 0.8) and one-sided alpha."""
 
 from collections.abc import Callable
+from functools import cache, partial
 
 import numpy as np
 from scipy import special, stats
@@ -9,6 +10,7 @@ from evaluation.engine.arrays import Floats, Ints
 from evaluation.engine.compare import mcnemar_loss, tango_score
 from evaluation.engine.intervals import exact_lower, exact_upper
 
+MOST_EXACT = 2000
 LIMIT = 10_000_000  # more cases than this is "not reachable"
 
 
@@ -67,34 +69,49 @@ def _smallest(enough: Callable[[int], bool]) -> int | None:
 def detectable_loss(n: float, *, gained: float = 0.02, alpha: float = 0.05, power: float = 0.8) -> float | None:
     """Smallest true loss that the one-sided mid-P test would prove with `n` cases, when a share `gained` of them becomes newly right.
 
-    Exact sum over the binomial number of flips up to 2,000 cases, the normal approximation beyond. None where not even losing every case
-    would do.
+    Exact sum over the binomial number of flips up to 2,000 cases, the normal approximation beyond. None where not even losing every case would do.
     """
     n = int(n)
     top = 1 - 2 * gained
-    if n < 1 or top <= 0 or _loss_power(n, top, gained, alpha) < power:
+    if n < 1 or top <= 0:
+        return None
+    reaches = partial(_normal_power, n, gained, alpha) if n > MOST_EXACT else partial(_exact_power, n, gained, _critical(n, alpha))
+    if reaches(top) < power:
         return None
     low, high = 0.0, top
     while high - low > 1e-4:
         middle = (low + high) / 2
-        low, high = (low, middle) if _loss_power(n, middle, gained, alpha) >= power else (middle, high)
+        low, high = (low, middle) if reaches(middle) >= power else (middle, high)
     return high
 
 
-def _loss_power(n: int, loss: float, gained: float, alpha: float) -> float:
+def _normal_power(n: int, gained: float, alpha: float, loss: float) -> float:
     share = 2 * gained + loss
-    if n > 2000:
-        null_sd, sd = (share / n) ** 0.5, (max(share - loss**2, 0.0) / n) ** 0.5
-        reach = loss - float(special.ndtri(1 - alpha)) * null_sd
-        return float(special.ndtr(reach / sd)) if sd > 0 else float(reach > 0)
-    flips = np.arange(int(stats.binom.ppf(1e-9, n, share)), int(stats.binom.ppf(1 - 1e-9, n, share)) + 1)
-    chance = stats.binom.pmf(flips, n, share)
-    return float((chance * stats.binom.sf(_critical(flips, alpha) - 1, flips, (gained + loss) / share)).sum())
+    null_sd, sd = (share / n) ** 0.5, (max(share - loss**2, 0.0) / n) ** 0.5
+    reach = loss - float(special.ndtri(1 - alpha)) * null_sd
+    return float(special.ndtr(reach / sd)) if sd > 0 else float(reach > 0)
 
 
-def _critical(flips: Ints, alpha: float) -> Floats:
-    """Per number of flips the smallest count of losses that is significant (flips + 1 where none is)."""
+def _exact_power(n: int, gained: float, critical: Ints, loss: float) -> float:
+    """Sum over the number of flips of its chance times the chance of at least `critical` losses among them."""
+    share = 2 * gained + loss
+    flips = np.arange(n + 1)
+    chance = np.exp(special.xlogy(flips, share) + special.xlog1py(n - flips, -share) - special.betaln(flips + 1, n - flips + 1)) / (n + 1)
+    possible = critical <= flips
+    wanted, total = critical[possible].astype(np.float64), flips[possible]
+    return float(chance[possible] @ special.betainc(wanted, total - wanted + 1, (gained + loss) / share))
+
+
+@cache
+def _critical_table(most: int, alpha: float) -> Ints:
+    flips = np.arange(most + 1)
     guess = np.asarray(stats.binom.isf(alpha, flips, 0.5))
     lost = np.clip(guess[:, None] + np.arange(-2, 3), 0, flips[:, None] + 1)
     significant = (lost <= flips[:, None]) & (mcnemar_loss(lost, np.maximum(flips[:, None] - lost, 0)) <= alpha)
-    return np.where(significant.any(axis=1), lost[np.arange(flips.size), significant.argmax(axis=1)], flips + 1)
+    found = np.where(significant.any(axis=1), lost[np.arange(flips.size), significant.argmax(axis=1)], flips + 1)
+    return found.astype(np.int64)
+
+
+def _critical(n: int, alpha: float) -> Ints:
+    """Per number of flips 0..n the smallest count of losses that is significant (flips + 1 where none is)."""
+    return _critical_table(MOST_EXACT, alpha)[: n + 1]

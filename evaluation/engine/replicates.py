@@ -62,7 +62,7 @@ def recipe(candidate: ArrayLike, baseline: ArrayLike | None = None, clusters: In
     case = groups / (groups - 1) * float((sums**2).sum()) / n**2 if groups > 1 else 0.0
     parts = [(float(np.var(arm.mean(axis=1), ddof=1)) / len(arm), len(arm) - 1) for arm in arms if len(arm) > 1]
     run = float(sum(variance for variance, _ in parts))
-    residual = sum(residual_variance(arm) / (n * len(arm)) for arm in arms if len(arm) > 1)
+    residual = sum(_residual_share(arm, clusters) for arm in arms if len(arm) > 1)
     squares: float = sum(variance**2 / degrees for variance, degrees in parts) + (case**2 / (groups - 1) if groups > 1 else 0.0)
     return RecipeEstimate(
         value=value,
@@ -73,6 +73,18 @@ def recipe(candidate: ArrayLike, baseline: ArrayLike | None = None, clusters: In
         runs=len(arms[0]),
         baseline_runs=len(arms[1]) if len(arms) > 1 else None,
     )
+
+
+def _residual_share(matrix: Floats, clusters: Ints | None) -> float:
+    """Residual variance of a mean over runs and cases, which both other terms contain: residual_variance / (n k), summed over clusters first."""
+    runs, cases = matrix.shape
+    if clusters is None:
+        return residual_variance(matrix) / (cases * runs)
+    rest = matrix - matrix.mean(axis=1, keepdims=True) - matrix.mean(axis=0) + matrix.mean()
+    codes = np.unique(clusters, return_inverse=True)[1]
+    squares = sum(float((np.bincount(codes, row) ** 2).sum()) for row in rest)
+    groups = int(codes.max()) + 1
+    return groups / (groups - 1) * squares / ((runs - 1) * cases**2 * runs) if groups > 1 else 0.0
 
 
 def residual_variance(matrix: Floats) -> float:

@@ -6,6 +6,7 @@ and, where there are several, the artefact (replicate 0), which is what checks j
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_c
 from evaluation.engine.figures import FlipFigures
 from evaluation.engine.intervals import exact_upper
 from evaluation.engine.metrics import Metric, registry
-from evaluation.engine.recipes import Estimates, Recipes, recipe_interval
+from evaluation.engine.recipes import Estimates, recipe_interval
 from evaluation.engine.replicates import residual_variance, spread_interval, underspecification
 from evaluation.engine.sanity import label_findings, score_findings
 from evaluation.engine.strata import Block, Strata, Stratum, blocks
@@ -83,7 +84,7 @@ class _BlockReport:
     def __init__(self, comparison: Comparison, block: Block, settings: Settings, metrics: Sequence[Metric]) -> None:
         self.comparison, self.block, self.settings, self.metrics = comparison, block, settings, metrics
         self.artefact = Artefact(comparison, block, settings, metrics)
-        self.recipes = Recipes(comparison, block)
+        self.recipes = self.artefact.recipes
         self.several = len(comparison.candidate) > 1 or len(comparison.baseline) > 1
 
     def entries(self) -> dict[str, list[Entry]]:
@@ -242,7 +243,14 @@ def _sanity(comparison: Comparison) -> list[Entry]:
     for side, number, arm in arms:
         found = label_findings(arm.labels, comparison.truth, task.classes)
         if arm.scores is not None:
-            found += score_findings(arm.scores, comparison.truth, task.classes, positive=task.positive, answered=arm.labels >= 0)
+            found += score_findings(
+                arm.scores,
+                comparison.truth,
+                task.classes,
+                positive=task.positive,
+                answered=arm.labels >= 0,
+                ranking=partial(arm.ranking, task=task),
+            )
         if arm.invalid_count:
             out.append(
                 {"side": side, "replicate": number, "code": "non_finite", "severity": "error", "numbers": {"rows": arm.invalid_count}}

@@ -87,34 +87,28 @@ class Sample:
         return self._cached(("left_out", arm), lambda: self.total[arm] - self.tables[:, arm])
 
 
-def sample_of(
-    candidate: Ints,
-    baseline: Ints | None,
-    unit: Ints | None,
-    width: int,
-    *,
-    seed: bytes,
-    make: Callable[[bytes], np.random.Generator],
-    resamples: int,
-) -> Sample:
-    """Collect the units of one stratum.
+def units_of_cases(counts: Ints, classes: int, arms: int) -> tuple[Floats, Ints]:
+    """Types and repeats where every case is its own unit; `counts` (K * (K + 1) ** arms,) of the cells of truth, candidate, baseline."""
+    kinds = np.flatnonzero(counts)
+    return _one_hot(kinds, classes, arms), counts[kinds].astype(np.int64)
 
-    `candidate`, `baseline`: per case the cell truth * (K + 1) + prediction; `unit`: cluster codes or None.
-    """
-    cells = width * (width - 1)
-    joint = candidate if baseline is None else candidate * cells + baseline
+
+def units_of_clusters(joint: Ints, unit: Ints, classes: int, arms: int) -> tuple[Floats, Ints]:
+    """Types and repeats of clusters. `joint` (rows,) is each case's joint cell, `unit` (rows,) its cluster."""
     kinds, cell = np.unique(joint, return_inverse=True)
-    if unit is None:
-        types, repeats = np.eye(kinds.size), np.bincount(cell, minlength=kinds.size).astype(np.int64)
-    else:
-        types, repeats = _types(cell, unit, kinds.size)
-    arms = [kinds] if baseline is None else [kinds // cells, kinds % cells]
-    tables = np.zeros((len(types), len(arms), cells))
-    for index, codes in enumerate(arms):
-        spread = np.zeros((kinds.size, cells))
-        spread[np.arange(kinds.size), codes] = 1.0
-        tables[:, index] = types @ spread
-    return Sample(tables.reshape(len(types), len(arms), width - 1, width), repeats, seed, make, resamples)
+    types, repeats = _types(cell, unit, kinds.size)
+    cells = _one_hot(kinds, classes, arms)
+    return (types @ cells.reshape(kinds.size, -1)).reshape(len(types), *cells.shape[1:]), repeats
+
+
+def _one_hot(kinds: Ints, classes: int, arms: int) -> Floats:
+    """Each joint cell as one count in the table of every arm: (kinds, arms, K, K + 1)."""
+    width = classes + 1
+    truth, rest = np.divmod(kinds, width**arms)
+    tables = np.zeros((kinds.size, arms, classes, width))
+    for arm in range(arms):
+        tables[np.arange(kinds.size), arm, truth, rest // width ** (arms - 1 - arm) % width] = 1.0
+    return tables
 
 
 def _types(cell: Ints, unit: Ints, kinds: int) -> tuple[Floats, Ints]:

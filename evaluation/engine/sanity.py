@@ -4,14 +4,14 @@ Codes: `non_finite`, `out_of_range`, `constant_output`, `rounded_scores`, `tied_
 makes a gating sanity check fail; a `warn` is shown. No sentence is written here: they are made, and translated, where they are shown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints
-from evaluation.engine.auc import auc_by_stratum, rank
+from evaluation.engine.auc import Ranking, auc_by_stratum, rank
 from evaluation.engine.strata import Block
 
 Severity = Literal["error", "warn"]
@@ -28,11 +28,19 @@ class Finding:
     numbers: dict[str, float | int | str | None] = field(default_factory=dict)
 
 
-def score_findings(scores: Floats, truth: Ints, classes: Sequence[str], *, positive: int | None, answered: Bools) -> list[Finding]:
+def score_findings(
+    scores: Floats,
+    truth: Ints,
+    classes: Sequence[str],
+    *,
+    positive: int | None,
+    answered: Bools,
+    ranking: Callable[[int], Ranking] | None = None,
+) -> list[Finding]:
     """Findings about one replicate's scores.
 
-    `scores` (n, K) or (n,) for the positive class; `truth` (n,) class codes; `answered` (n,) is False where the prediction is missing,
-    whose scores are ignored. Non-finite scores end the search: nothing else about them is well defined.
+    `scores` (n, K), or (n,) for the positive class; `truth` (n,) class codes; `answered` (n,) is False where the prediction is missing; its
+    scores are ignored. `ranking` gives a class's scores already sorted. Non-finite scores end the search.
     """
     columns = scores[:, None] if scores.ndim == 1 else scores
     if scores.ndim == 2 and positive is not None:
@@ -51,7 +59,8 @@ def score_findings(scores: Floats, truth: Ints, classes: Sequence[str], *, posit
     found = _range(values)
     for column in range(values.shape[1]):
         chosen = positive if values.shape[1] == 1 and positive is not None else column
-        found += _column(values[:, column], truth[rows] == chosen, classes[chosen])
+        ranked = ranking(chosen) if ranking is not None and rows.size == len(columns) else rank(values[:, column])
+        found += _column(values[:, column], truth[rows] == chosen, classes[chosen], ranked)
     return found
 
 
@@ -71,10 +80,9 @@ def _range(values: Floats) -> list[Finding]:
     return [Finding(code="out_of_range", severity="warn", numbers={"values": outside, "lowest": low, "highest": high})]
 
 
-def _column(values: Floats, positive: Bools, name: str) -> list[Finding]:
+def _column(values: Floats, positive: Bools, name: str, ranking: Ranking) -> list[Finding]:
     n = values.size
-    ranking = rank(values)
-    distinct = int(ranking.tie.max()) + 1
+    distinct = ranking.distinct
     if distinct == 1 and n > 1:
         return [Finding(code="constant_output", severity="error", numbers={"class": name, "n": n, "value": float(values[0])})]
     whole = Block(("all",), np.arange(n), np.zeros(n, dtype=np.int64), n, None)

@@ -7,6 +7,7 @@ or a `Stratum` (a mask or an index array: a named query, an intersection, "all")
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -92,20 +93,32 @@ class Block:
         """`values` (cases, ...) at the block's rows, without a copy where the block holds every case."""
         return values if self.rows.size == self.cases else values[self.rows]
 
-    def sorted_by(self, order: Ints) -> Ints:
-        """Positions of the block's rows ordered by (stratum, position in `order`); `order` sorts all cases by score."""
-        if self.rows.size != self.cases:
+    @cached_property
+    def _narrow(self) -> NDArray[np.integer[Any]]:
+        return self.codes.astype(np.uint16) if self.size < 1 << 16 else self.codes  # numpy sorts 16-bit integers by radix
+
+    def sorted_by(self, order: Ints) -> tuple[Ints, Ints, NDArray[np.integer[Any]]]:
+        """The block's rows ordered by (stratum, position in `order`), where `order` sorts all cases by score.
+
+        Returns (positions into `rows`, their positions in `order`, their strata).
+        """
+        if self.rows.size == self.cases:
+            rows, ranked = order, np.arange(self.cases)
+        else:
             position = np.full(self.cases, -1, dtype=np.int64)
             position[self.rows] = np.arange(self.rows.size)
-            order = position[order]
-            order = order[order >= 0]
-        codes = self.codes[order]
-        narrow = codes.astype(np.uint16) if self.size < 1 << 16 else codes  # numpy sorts 16-bit integers by radix
-        return order if self.size == 1 else order[np.argsort(narrow, kind="stable")]
+            rows = position[order]
+            ranked = np.flatnonzero(rows >= 0)
+            rows = rows[ranked]
+        stratum = self._narrow[rows]
+        if self.size == 1:
+            return rows, ranked, stratum
+        turn = np.argsort(stratum, kind="stable")
+        return rows[turn], ranked[turn], stratum[turn]
 
     def members(self) -> list[Ints]:
         """Per stratum the positions (into `rows`) of its cases."""
-        return np.split(np.argsort(self.codes, kind="stable"), np.cumsum(self.n)[:-1])
+        return np.split(np.argsort(self._narrow, kind="stable"), np.cumsum(self.n)[:-1])
 
 
 def blocks(strata: Strata, cases: int, clusters: Ints | None = None) -> list[Block]:

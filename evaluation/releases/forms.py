@@ -19,7 +19,9 @@ class OpenReleaseForm(forms.Form):
     """Candidate, baseline, version and policy, each from the project's own."""
 
     candidate = forms.ModelChoiceField(label=_("Candidate"), queryset=ModelVersion.objects.none())
-    baseline = forms.ModelChoiceField(label=_("Baseline"), queryset=ModelVersion.objects.none(), help_text=_("The model version in production."))
+    baseline = forms.ModelChoiceField(
+        label=_("Baseline"), queryset=ModelVersion.objects.none(), help_text=_("The model version in production.")
+    )
     version = forms.ModelChoiceField(label=_("Test-set version"), queryset=Version.objects.none())
     policy = forms.ModelChoiceField(label=_("Policy"), queryset=PolicyVersion.objects.none())
 
@@ -40,7 +42,9 @@ class OpenReleaseForm(forms.Form):
 class PolicyForm(forms.Form):
     """A policy document, YAML or JSON."""
 
-    document = forms.CharField(label=_("Policy"), widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "false"}), max_length=200_000, strip=False)
+    document = forms.CharField(
+        label=_("Policy"), widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "false"}), max_length=200_000, strip=False
+    )
 
     def clean_document(self) -> Any:
         """The document's values; JSON is YAML."""
@@ -53,10 +57,14 @@ class PolicyForm(forms.Form):
 class SignForm(forms.Form):
     """What a signature needs: its meaning, the password again, and the digest that was shown."""
 
-    meaning = forms.ChoiceField(label=_("Meaning of the signature"), choices=[("approve", _("Approve")), ("reject", _("Reject"))], widget=forms.RadioSelect)
+    meaning = forms.ChoiceField(
+        label=_("Meaning of the signature"), choices=[("approve", _("Approve")), ("reject", _("Reject"))], widget=forms.RadioSelect
+    )
     comment = forms.CharField(label=_("Comment"), required=False, max_length=4_000, widget=forms.Textarea(attrs={"rows": 3}))
     looked = forms.BooleanField(label=_("I have looked at the newly wrong cases"), required=False)
-    password = forms.CharField(label=_("Your password, again"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), strip=False)
+    password = forms.CharField(
+        label=_("Your password, again"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), strip=False
+    )
     evidence_digest = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
     def clean(self) -> dict[str, Any]:

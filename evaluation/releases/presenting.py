@@ -150,7 +150,11 @@ def _worst_stratum(judgement: JSON) -> str:
     if family is None:
         return "all"
     verdicts = [item for item in family["strata"] if item["estimate"] is not None]
-    worst = min(verdicts, key=lambda item: (item["result"] != "fail", item["p_holm"] if item["p_holm"] is not None else 2.0, item["estimate"]), default=None)
+    worst = min(
+        verdicts,
+        key=lambda item: (item["result"] != "fail", item["p_holm"] if item["p_holm"] is not None else 2.0, item["estimate"]),
+        default=None,
+    )
     return worst["stratum"] if worst else "all"
 
 
@@ -161,7 +165,13 @@ def _forest(release: Release, report: JSON) -> Figure | None:
         return None
     metric = family["metric"]
     changes = {item["stratum"]: (item.get("artefact") or item)["difference"] for item in report["metrics"] if item["metric"] == metric}
-    overall = [item for other in release.judgement["checks"] if other["kind"] == "no_regression" for item in other["strata"] if item["stratum"] == "all"]
+    overall = [
+        item
+        for other in release.judgement["checks"]
+        if other["kind"] == "no_regression"
+        for item in other["strata"]
+        if item["stratum"] == "all"
+    ]
     rows = []
     for verdict in [*overall[:1], *(item for item in family["strata"] if item["stratum"] != "all")]:
         change = changes.get(verdict["stratum"]) or {}

@@ -62,7 +62,13 @@ def release_json(release: Release, url: str) -> JSON:
         "checks": checks,
         "before_it_can_be_signed": [{"code": item.code, "sentence": item.sentence, "waits_for": item.who} for item in missing],
         "sign_offs": [
-            {"name": item.printed_name, "meaning": item.meaning, "at": item.at, "statement": item.statement, "evidence_digest": f"sha256:{item.evidence_digest}"}
+            {
+                "name": item.printed_name,
+                "meaning": item.meaning,
+                "at": item.at,
+                "statement": item.statement,
+                "evidence_digest": f"sha256:{item.evidence_digest}",
+            }
             for item in release.sign_offs.order_by("id")
         ],
     }

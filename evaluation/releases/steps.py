@@ -23,17 +23,16 @@ def judgement_of(release: Release) -> JSON:
     if run is None or run.state != "succeeded":
         return judging.not_run(policy, WAITING)
     material, report = material_of(run), report_of(run)
-    return judging.judge(
-        policy,
-        material.comparison,
-        material.strata,
-        list(dict.fromkeys(entry["stratum"] for entry in report["metrics"])),
+    evidence = judging.Evidence(
+        comparison=material.comparison,
+        strata=material.strata,
+        names=list(dict.fromkeys(entry["stratum"] for entry in report["metrics"])),
         minimums=_minimums(release.test_set_version),
         sanity=report["sanity"],
         answered=int(material.candidate[0].answered.sum()),
         seed=material.seed,
-        accepted={item.check_name: item.strata for item in release.acceptances.all()},
     )
+    return judging.judge(policy, evidence, accepted={item.check_name: item.strata for item in release.acceptances.all()})
 
 
 def _minimums(version: Version) -> dict[str, int]:

@@ -36,7 +36,9 @@ class ReleaseListPage(ProjectPage):
     def get(self, request: HttpRequest, project: str) -> HttpResponse:
         """The list."""
         given = read_page_parameters(request, ListParameters)
-        page = keyset_page(releases_of(self.project).order_by("-id"), order=["-id"], cursor=given.values.get("cursor"), limit=given.values["limit"])
+        page = keyset_page(
+            releases_of(self.project).order_by("-id"), order=["-id"], cursor=given.values.get("cursor"), limit=given.values["limit"]
+        )
         rows = [presenting.line(release) for release in page.rows]
         may_open = can(self.actor, Can.OPEN_RELEASE, self.project)
         return render_page(request, "releases/list.html", {"rows": rows, "next": page.next, "may_open": may_open, "notes": given.notes})
@@ -86,7 +88,9 @@ class SignPage(ProjectPage):
     def get(self, request: HttpRequest, project: str, number: int) -> HttpResponse:
         """The statement and the form, bound to the digest that is shown."""
         release = release_for(self.project, number)
-        form = SignForm(initial={"evidence_digest": release.evidence_digest, "meaning": "approve" if release.verdict == "pass" else "reject"})
+        form = SignForm(
+            initial={"evidence_digest": release.evidence_digest, "meaning": "approve" if release.verdict == "pass" else "reject"}
+        )
         return self._page(request, release, form)
 
     def post(self, request: HttpRequest, project: str, number: int) -> HttpResponse:
@@ -157,7 +161,9 @@ class PolicyListPage(ProjectPage):
     def get(self, request: HttpRequest, project: str) -> HttpResponse:
         """The list."""
         given = read_page_parameters(request, ListParameters)
-        page = keyset_page(policies_of(self.project).order_by("-id"), order=["-id"], cursor=given.values.get("cursor"), limit=given.values["limit"])
+        page = keyset_page(
+            policies_of(self.project).order_by("-id"), order=["-id"], cursor=given.values.get("cursor"), limit=given.values["limit"]
+        )
         may_propose = can(self.actor, Can.PROPOSE_POLICY, self.project)
         context = {"versions": page.rows, "next": page.next, "may_propose": may_propose, "notes": given.notes}
         return render_page(request, "releases/policies.html", context)
@@ -210,4 +216,3 @@ class PolicyPage(ProjectPage):
 
 def _address(release: Release) -> str:
     return reverse("release-page", args=[release.project.slug, release.number])
-

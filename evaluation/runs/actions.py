@@ -8,8 +8,9 @@ from django.db import transaction
 
 from evaluation.registry.models import ModelVersion, Replicate
 from evaluation.runs import states, steps
+from evaluation.runs.cohort import members_of, positive_class
 from evaluation.runs.models import Part, Run, Shard
-from evaluation.runs.tasks import finalise_run, spread_run
+from evaluation.runs.tasks import spread_run
 from hardcases.audit.actions import record
 from hardcases.audit.actors import Actor
 from hardcases.blobs.store import Received, get_store
@@ -20,7 +21,7 @@ from hardcases.formats.tables import read_table
 from hardcases.projects.models import Project
 from hardcases.projects.steps import next_numbers
 from hardcases.testsets.models import Version
-from hardcases.testsets.snapshots import Members, members
+from hardcases.testsets.snapshots import Members, aliases
 from hardcases.work.actions import hint
 
 MAX_PREDICTIONS = 2 * 10**9
@@ -60,8 +61,7 @@ def start_run(
     with transaction.atomic():
         against = _baseline_run(actor, project, baseline, version, plan) if baseline else None
         numbers = _replicates(model_version, replicates)
-        run = _create(actor, project, model_version, version, numbers, plan, baseline=baseline, baseline_run=against)
-    return run
+        return _create(actor, project, model_version, version, numbers, plan, baseline=baseline, baseline_run=against)
 
 
 def _create(
@@ -114,7 +114,7 @@ def _create(
 def _check_task(project: Project, plan: dict[str, Any]) -> None:
     if project.task != "classification":
         raise Invalid(f"Runs of {project.task} projects are not available yet. Nothing was started.")
-    asked = sorted(name for name, value in plan.items() if value)
+    asked = sorted(name for name, value in plan.items() if value and name != "home")
     if asked:
         raise Invalid(
             f"The plan asks for {', '.join(asked)}, which is not available yet. Nothing was started. Leave it out of the plan.",
@@ -179,9 +179,9 @@ def put_predictions(
         known = _same_again(run, replicate, received.sha256)
         if known is not None:
             return known
-        joined = _joined(members(run.test_set_version), received, media_type, missing, run.project)
+        joined = _joined(run, received, media_type, missing)
         answered = joined.predictions
-        sha256 = store.put_bytes(to_parquet(answered, run.project.classes))
+        sha256 = store.put_bytes(to_parquet(answered, members_of(run.test_set_version_id).classes))
     finally:
         store.discard(received)
     with transaction.atomic():
@@ -223,14 +223,19 @@ def _too_late(run: Run) -> PredictionsTooLate:
     )
 
 
-def _joined(cases: Members, received: Received, media_type: str, missing: Missing, project: Project) -> Joined:
-    table = read_table(received.path, media_type, classes=project.classes)
-    return join(table, case_index(cases), classes=project.classes, positive_class=project.positive_class, missing=missing)
+def _joined(run: Run, received: Received, media_type: str, missing: Missing) -> Joined:
+    cases = members_of(run.test_set_version_id)
+    table = read_table(received.path, media_type, classes=cases.classes)
+    index = case_index(run.test_set_version, cases)
+    return join(table, index, classes=cases.classes, positive_class=positive_class(run.test_set_version), missing=missing)
 
 
-def case_index(cases: Members) -> CaseIndex:
+def case_index(version: Version, cases: Members) -> CaseIndex:
     """Every name by which a file may call a member."""
-    return CaseIndex.build(cases.keys, cases.content, cases.aliases)
+    names = aliases(version, cases)
+    return CaseIndex(
+        cases.keys, sha256=cases.sha256, external_ids=[name for name, _ in names], external_positions=[position for _, position in names]
+    )
 
 
 def cancel_run(*, actor: Actor, run: Run) -> Run:
@@ -266,6 +271,3 @@ def retry_run(*, actor: Actor, run: Run) -> Run:
             baseline_run=against,
             retry_of=run,
         )
-
-
-__all__ = ["Accepted", "PredictionsTooLate", "cancel_run", "case_index", "finalise_run", "put_predictions", "retry_run", "start_run"]

@@ -2,6 +2,7 @@
 
 import io
 import time
+import uuid
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,15 +15,15 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from evaluation.registry.models import Replicate
-from evaluation.runs import figures, reports, states, steps
+from evaluation.runs import drawings, reports, states
+from evaluation.runs.cohort import members_of, positive_class
 from evaluation.runs.material import Material, PredictionsBroken, material_of
 from evaluation.runs.models import Part, Run, Shard
 from evaluation.runs.predictors import Input, ModelUnusable, predictor_for
 from hardcases.audit.actions import record
 from hardcases.audit.actors import SYSTEM
 from hardcases.blobs.store import BlobDamaged, BlobMissing, get_store
-from hardcases.formats.predictions import Predictions, to_parquet
-from hardcases.testsets.snapshots import members
+from hardcases.formats.predictions import PartUnreadable, Predictions, to_parquet
 from hardcases.work import leases
 from hardcases.work.models import OutboxEvent
 from hardcases.work.pause import point
@@ -53,11 +54,10 @@ def predict_shard(shard_id: int) -> bool:
 
 def _predict(run: Run, shard: Shard) -> None:
     """Predict, write the part's blob, then finish behind the fence together with the row that names it."""
-    cases = members(run.test_set_version)
+    cases = members_of(run.test_set_version_id)
     replicate = Replicate.objects.select_related("model_version__model").get(model_version=run.model_version_id, number=shard.replicate)
-    predictor = predictor_for(replicate, cases.classes, run.project.positive_class)
-    rows = range(shard.first, shard.last)
-    inputs = [Input(cases.content[row], cases.kinds[row]) for row in rows]
+    predictor = predictor_for(replicate, cases.classes, positive_class(run.test_set_version))
+    inputs = [Input(cases.content_bytes[row].tobytes().hex(), str(cases.kinds[row])) for row in range(shard.first, shard.last)]
     answers, milliseconds = Answering(len(inputs), len(cases.classes)), []
     beat = time.monotonic()
     started = beat
@@ -135,7 +135,13 @@ def _give_up(run: Run, shard: Shard) -> None:
 
 def finalise_run(run_id: int) -> bool:
     """Compute and store the report of a run whose predictions are complete. Exactly once: False when there was nothing to do."""
-    run = Run.objects.select_related("project", "test_set_version__test_set", "model_version__model", "baseline_version__model", "baseline_run").filter(pk=run_id).first()
+    run = (
+        Run.objects.select_related(
+            "project", "test_set_version__test_set", "model_version__model", "baseline_version__model", "baseline_run"
+        )
+        .filter(pk=run_id)
+        .first()
+    )
     if run is None or states.is_final(run):
         return False
     if run.baseline_run is not None and run.baseline_run.state != "succeeded":
@@ -147,30 +153,42 @@ def finalise_run(run_id: int) -> bool:
     if run.finalise_attempt > leases.MAX_ATTEMPTS:
         return fail_run(run, f"Computing the report stopped its worker {leases.MAX_ATTEMPTS} times. It is not tried again.")
     try:
-        material = material_of(run)
-        if material.coverage < 1 - MOST_FAILED and not _uploaded_with_gaps(run):
-            return fail_run(run, _too_many_failed(material))
-    except (PredictionsBroken, BlobMissing, BlobDamaged) as refusal:
+        _finish(run, token)
+    except (PredictionsBroken, PartUnreadable, BlobMissing, BlobDamaged) as refusal:
         return fail_run(run, refusal.sentence)
+    return True
+
+
+def _finish(run: Run, token: uuid.UUID) -> None:
+    """Compute from what is stored, store the results by digest, then end the run behind the fence."""
+    material = material_of(run)
+    if material.coverage < 1 - MOST_FAILED and not _uploaded(run):
+        fail_run(run, _too_many_failed(material))
+        return
+    states.extend_finalisation(run.pk, token)
     report = reports.build(material)
-    states.extend_finalisation(run_id, token)
-    report_sha256 = reports.store_report(report)
-    figures_sha256 = figures.store_figures(figures.draw(run, report))
+    states.extend_finalisation(run.pk, token)
+    results = {
+        "coverage": material.coverage,
+        "predictions_digest": material.predictions_digest,
+        "report_sha256": reports.store_report(report),
+        "figures_sha256": drawings.store_drawings(drawings.draw(run, report)),
+    }
     point("runs.finalise.before_commit")
     with transaction.atomic():
-        columns = {"coverage": material.coverage, "predictions_digest": material.predictions_digest}
-        if states.succeed(run_id, token, report_sha256=report_sha256, figures_sha256=figures_sha256, **columns):
-            _tell(run, "succeeded", {"report_sha256": report_sha256, **columns})
-    return True
+        if states.succeed(run.pk, token, **results):
+            _tell(run, "succeeded", results)
 
 
 def _without_baseline(run: Run, baseline: Run) -> bool:
     if not states.is_final(baseline):
         return False
-    return fail_run(run, f"The run of the baseline, run {baseline.number}, has {baseline.state}, so there is nothing to compare with. Retry this run.")
+    return fail_run(
+        run, f"The run of the baseline, run {baseline.number}, has {baseline.state}, so there is nothing to compare with. Retry this run."
+    )
 
 
-def _uploaded_with_gaps(run: Run) -> bool:
+def _uploaded(run: Run) -> bool:
     """An uploaded file with missing=wrong says itself that cases are absent; they count as wrong and the report says how many."""
     return run.parts.exclude(received_sha256=None).exists()
 

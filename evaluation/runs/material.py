@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from evaluation.engine import strata as engine_strata
 from evaluation.engine.data import Arm, Comparison, Task, arm
 from evaluation.engine.report import comparison_of
 from evaluation.engine.seeds import seed_from
-from evaluation.engine.strata import Grouping, Strata, Stratum
+from evaluation.engine.strata import Strata, Stratum
 from evaluation.registry.models import Replicate
+from evaluation.runs.cohort import members_of, positive_class
 from evaluation.runs.models import Part, Run
 from evaluation.runs.steps import PLAIN, replicates_of
 from hardcases.blobs.store import get_store
 from hardcases.errors import Invalid
 from hardcases.formats.predictions import Predictions, concatenate, decide, read_part
-from hardcases.testsets.snapshots import Members, members
+from hardcases.testsets.snapshots import Members
 
 DEFAULT_THRESHOLD = 0.5
 NON_FINITE = "non_finite"
@@ -71,10 +74,8 @@ class Answers:
     @cached_property
     def invalid(self) -> NDArray[np.bool_]:
         """Answered with numbers that are not finite."""
-        codes = self.predictions.message.to_numpy(zero_copy_only=False) == NON_FINITE if self.predictions.message.null_count < len(self.predictions) else None
-        if codes is None:
-            return np.zeros(self.position.size, dtype=np.bool_)
-        return self._of_cases(np.asarray(codes, dtype=np.bool_) & ~self.predictions.refused & (self.predictions.label < 0)) & (self.labels < 0)
+        said = pc.equal(self.predictions.message, NON_FINITE).fill_null(False).to_numpy(zero_copy_only=False)
+        return self._of_cases(said & ~self.predictions.refused) & (self.labels < 0)
 
     @cached_property
     def scores(self) -> NDArray[np.float64]:
@@ -99,7 +100,7 @@ class Answers:
 def task_of(run: Run, cases: Members) -> Task:
     """Classes in the order pinned by the version, and which of two is positive."""
     classes = tuple(cases.classes)
-    positive = run.project.positive_class
+    positive = positive_class(run.test_set_version)
     return Task(classes, classes.index(positive) if len(classes) == 2 and positive in classes else None)
 
 
@@ -111,7 +112,7 @@ def answers_of(run: Run, cases: Members, replicate: Replicate) -> Answers:
     predictions = concatenate_parts(read, len(classes))
     position = _positions(run, replicate.number, rows, predictions)
     threshold = DEFAULT_THRESHOLD if replicate.operating_threshold is None else replicate.operating_threshold
-    decided = decide(predictions.label, predictions.scores, classes, run.project.positive_class, threshold)
+    decided = decide(predictions.label, predictions.scores, classes, positive_class(run.test_set_version), threshold)
     decided = np.where(predictions.refused, -1, decided).astype(np.int32)
     labels = np.full(run.cases, -1, dtype=np.int32)
     present = position >= 0
@@ -128,7 +129,9 @@ def concatenate_parts(parts: Sequence[Predictions], classes: int) -> Predictions
     try:
         return concatenate(parts)
     except ValueError as error:
-        raise PredictionsBroken("A case was predicted twice by one replicate. Nothing was computed. Report this, and retry the run.") from error
+        raise PredictionsBroken(
+            "A case was predicted twice by one replicate. Nothing was computed. Report this, and retry the run."
+        ) from error
 
 
 def _positions(run: Run, replicate: int, parts: Sequence[Part], predictions: Predictions) -> NDArray[np.int64]:
@@ -143,7 +146,9 @@ def _positions(run: Run, replicate: int, parts: Sequence[Part], predictions: Pre
     uploaded = any(part.received_sha256 is not None for part in parts)
     lost = int(((position < 0) & ~excused).sum())
     if lost and not uploaded:
-        raise PredictionsBroken(f"{lost} cases of replicate {replicate} have no prediction although their shards are done. Nothing was computed.")
+        raise PredictionsBroken(
+            f"{lost} cases of replicate {replicate} have no prediction although their shards are done. Nothing was computed."
+        )
     return position
 
 
@@ -175,13 +180,29 @@ class Material:
             scores = scores[:, self.task.positive]
         known = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(axis=1)
         usable = bool(given.any()) and bool(known[given].all())
-        return arm(self.task, self.run.cases, answers.labels, scores if usable else None, answers.invalid if answers.invalid.any() else None)
+        return arm(
+            self.task, self.run.cases, answers.labels, scores if usable else None, answers.invalid if answers.invalid.any() else None
+        )
 
     @property
     def strata(self) -> Strata:
         """Every stratum of the version: all, classes, attribute values, bins, named ones."""
-        groupings = [Grouping(_ids(name, values), codes) for name, values, codes in self.cases.groupings]
+        groupings = [engine_strata.Grouping(grouping.ids, grouping.codes) for grouping in self.cases.groupings]
         return [*groupings, *(Stratum(name, mask) for name, mask in self.cases.named)]
+
+    @property
+    def names(self) -> list[str]:
+        """Ids of the strata in the order of the report."""
+        return ["all", *(name for grouping in self.cases.groupings for name in grouping.ids), *(name for name, _ in self.cases.named)]
+
+    def mask(self, stratum: str) -> NDArray[np.bool_] | None:
+        """Members of a stratum by its id, None where the version has no such stratum."""
+        if stratum == "all":
+            return np.ones(self.run.cases, dtype=np.bool_)
+        for grouping in self.cases.groupings:
+            if stratum in grouping.ids:
+                return np.asarray(grouping.codes == grouping.ids.index(stratum))
+        return dict(self.cases.named).get(stratum)
 
     @property
     def seed(self) -> bytes:
@@ -199,13 +220,9 @@ class Material:
         return float(np.mean([answers.answered.mean() for answers in self.candidate])) if self.run.cases else 1.0
 
 
-def _ids(name: str, values: Sequence[str]) -> list[str]:
-    return [value if value.startswith(f"{name}=") else f"{name}={value}" for value in values]
-
-
 def material_of(run: Run) -> Material:
     """Read everything that was stored for the run and for its baseline's run."""
-    cases = members(run.test_set_version)
+    cases = members_of(run.test_set_version_id)
     ours = [answers_of(run, cases, replicate) for replicate in replicates_of(run)]
     theirs = []
     if run.baseline_run is not None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented, RuntimeException
+from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from evaluation.registry.models import Replicate
 from hardcases.blobs.store import BlobDamaged, BlobMissing, BlobStore, get_store
@@ -21,7 +21,16 @@ from hardcases.imaging.pictures import pixels
 Floats = NDArray[np.float64]
 BATCH_ELEMENTS = 1 << 17  # numbers in one input: small pictures go by the hundred, a 224² one alone, which is fastest on a CPU
 LARGEST_BATCH = 256
-_MODEL_ERRORS = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, NoSuchFile, NotImplemented, RuntimeException)
+_MODEL_ERRORS = (
+    state.EngineError,
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.InvalidProtobuf,
+    state.NoModel,
+    state.NotImplemented,
+    state.RuntimeException,
+)
 
 
 class ModelUnusable(Invalid):

@@ -3,12 +3,15 @@
 It holds digests, names and numbers, and no run number, time or host: the same evidence gives the same bytes.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from evaluation.engine.data import Comparison
 from evaluation.engine.report import report
-from evaluation.runs.material import FAILURES, Answers, Material
+from evaluation.engine.strata import Strata
+from evaluation.runs.material import FAILURES, Answers, Material, material_of
 from evaluation.runs.models import Run
 from hardcases.blobs.store import get_store
 from hardcases.errors import Conflict
@@ -27,11 +30,8 @@ class NoReportYet(Conflict):
 def build(material: Material) -> Report:
     """The whole report as plain values."""
     run = material.run
-    names = {name for name, _ in material.cases.named} | {
-        f"{name}={value}" for name, values, _ in material.cases.groupings for value in values
-    }
     home = run.plan.get("home")
-    figures = report(material.comparison, material.strata, seed=material.seed, home=home if home in names else None)
+    figures = report(material.comparison, material.strata, seed=material.seed, home=home if home in material.names else None)
     return {
         "format": FORMAT,
         "verdict": None,
@@ -91,6 +91,40 @@ def report_of(run: Run) -> Report:
         raise NoReportYet(f"Run {run.number} is {run.state}; its report exists once it has succeeded. Ask again later.")
     stored: Report = read_json(get_store().read(run.report_sha256), limit=MAX_REPORT)
     return stored
+
+
+def figures_of(run: Run) -> list[Report]:
+    """The metric entries of the stored report: the numbers that a signature covers."""
+    entries: list[Report] = report_of(run)["metrics"]
+    return entries
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What checks judge: stored predictions as a comparison, the strata of the version, the report's findings."""
+
+    comparison: Comparison
+    strata: Strata
+    names: list[str]
+    minimums: dict[str, int]
+    sanity: list[Report]
+    answered: int
+    seed: bytes
+
+
+def evidence_of(run: Run) -> Evidence:
+    """Read the evidence of a succeeded run again. `minimums` are those the version pins, `answered` counts replicate 0."""
+    material = material_of(run)
+    pinned = run.test_set_version.header["strata"]
+    return Evidence(
+        comparison=material.comparison,
+        strata=material.strata,
+        names=material.names,
+        minimums={f"stratum:{rule['slug']}": rule["minimum"] for rule in pinned if rule["minimum"]},
+        sanity=report_of(run)["sanity"],
+        answered=int(material.candidate[0].answered.sum()),
+        seed=material.seed,
+    )
 
 
 def store_report(document: Report) -> str:

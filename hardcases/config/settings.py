@@ -110,6 +110,7 @@ else:
     raise ImproperlyConfigured("DATABASE_URL must name PostgreSQL (postgres://…) or SQLite (sqlite:///…).")
 DATABASES = {"default": _database}
 S3_BUCKET = _environ.get("HARDCASES_S3_BUCKET") or None
+AWS_S3_ADDRESSING_STYLE = "path"  # servers of one's own have no host name for each bucket
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "hardcases_cache"}}
 
 # --- Background work: Redis carries hints, the database holds the truth ------------------------------------------------------------------------------

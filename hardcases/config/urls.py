@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from django.urls import URLPattern, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 
-from evaluation.releases import urls as releases
 from hardcases.cases import urls as cases
 from hardcases.config import health, schema
+from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
 
 
@@ -24,12 +24,12 @@ def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
 api = [
     *projects.api,
     *cases.api,
-    *releases.api,
+    *labels.api,
 ]
 pages = [
     *projects.pages,
     *cases.pages,
-    *releases.pages,
+    *labels.pages,
 ]
 served = [
     path("api/schema/", schema.Schema.as_view(), name="api-schema"),

@@ -1,15 +1,22 @@
 """What people ask for with test sets: create, change the draft, freeze."""
 
+from dataclasses import dataclass
+
 from django.db import IntegrityError, transaction
 
 from hardcases.audit.actions import record
 from hardcases.audit.actors import Actor
+from hardcases.cases.models import Case
 from hardcases.projects.models import Project
-from hardcases.testsets import freezing, snapshots, trees
-from hardcases.testsets.models import DraftChange, TestSet, Touch, Version
-from hardcases.testsets.queries import LARGE, in_chunks, newest, to_settle
+from hardcases.testsets import drafts, freezing, jobs, snapshots, trees
+from hardcases.testsets.drafts import Selection
+from hardcases.testsets.models import DraftChange, Stratum, TestSet, Touch, Version
+from hardcases.testsets.queries import LARGE, check_rule, in_chunks, newest, to_settle
 from hardcases.testsets.refusals import BeingFrozen, SlugTaken, TooLargeAtOnce
-from hardcases.testsets.steps import CHUNK, settle
+from hardcases.testsets.steps import CHUNK, refuse_unlabelled, settle
+from hardcases.work.actions import enqueue, hint
+from hardcases.work.models import Job
+from hardcases.work.tasks import run_job
 
 
 def create_test_set(*, actor: Actor, project: Project, slug: str, purpose: str = "") -> TestSet:
@@ -23,18 +30,66 @@ def create_test_set(*, actor: Actor, project: Project, slug: str, purpose: str =
     return test_set
 
 
+def create_stratum(*, actor: Actor, project: Project, slug: str, name: str, q: str, minimum: int | None = None) -> Stratum:
+    """Name a part of the cases by a query. Raises SlugTaken, MovingRule, and what the query language refuses."""
+    check_rule(project, q)
+    try:
+        with transaction.atomic():
+            stratum = Stratum.objects.create(project=project, slug=slug, name=name, q=q, minimum=minimum)
+            after = {"slug": slug, "name": name, "q": q, "minimum": minimum}
+            record(actor, "stratum.created", "stratum", stratum.pk, project_id=project.pk, after=after)
+    except IntegrityError as error:
+        raise SlugTaken(slug) from error
+    return stratum
+
+
+@dataclass(frozen=True)
+class DraftChanged:
+    """What became of a change to a draft: how many cases came in and went out, and a sentence for each that could not."""
+
+    added: int
+    removed: int
+    errors: tuple[drafts.DraftError, ...]
+
+
+@transaction.atomic
+def change_draft(*, actor: Actor, test_set: TestSet, add: Selection | None = None, remove: Selection | None = None) -> DraftChanged:
+    """Add and remove cases; good ones are taken when others are refused. Adding accepts a case that still lies in the inbox. Raises BeingFrozen."""
+    held = _held(test_set)
+    added, errors = drafts.add(actor, held, add) if add else (0, [])
+    removed, more = drafts.remove(actor, held, remove) if remove else (0, [])
+    if added or removed:
+        after = {"added": added, "removed": removed, "add": add and add.in_words(), "remove": remove and remove.in_words()}
+        record(actor, "draft.changed", "test_set", held.pk, project_id=held.project_id, after=after)
+    return DraftChanged(added, removed, (*errors, *more))
+
+
+def add_to_draft(*, actor: Actor, test_set: TestSet, cases: Selection) -> DraftChanged:
+    """`change_draft` that only adds."""
+    return change_draft(actor=actor, test_set=test_set, add=cases)
+
+
+def remove_from_draft(*, actor: Actor, test_set: TestSet, cases: Selection) -> DraftChanged:
+    """`change_draft` that only removes."""
+    return change_draft(actor=actor, test_set=test_set, remove=cases)
+
+
 def freeze(*, actor: Actor, test_set: TestSet, reason: str) -> Version:
-    """Freeze the draft as the next version and write its snapshot.
+    """Freeze the draft as the next version and write its snapshot. Not inside a transaction: the snapshot is a file.
 
     Raises Unlabelled, NothingToFreeze, BeingFrozen, and TooLargeAtOnce for a draft that `stage` is for.
     """
-    version = _freeze(actor, test_set, reason)
-    snapshots.build(version)
+    version = freeze_rows(actor=actor, test_set=test_set, reason=reason)
+    if version.cases <= LARGE:
+        snapshots.build(version)
+    else:
+        hint(run_job, job_id=str(enqueue(kind=jobs.SNAPSHOT, key=str(version.pk), payload={"version": version.pk}).pk))
     return version
 
 
 @transaction.atomic
-def _freeze(actor: Actor, test_set: TestSet, reason: str) -> Version:
+def freeze_rows(*, actor: Actor, test_set: TestSet, reason: str) -> Version:
+    """`freeze` without the snapshot, which is written when it is first asked for."""
     held = _held(test_set)
     last = newest(held)
     number = last.number + 1 if last else 1
@@ -51,6 +106,26 @@ def _freeze(actor: Actor, test_set: TestSet, reason: str) -> Version:
     for chunk in in_chunks(list(touches), CHUNK):
         Touch.objects.filter(pk__in=chunk).delete()
     return version
+
+
+@transaction.atomic
+def stage(*, actor: Actor, test_set: TestSet, reason: str) -> Job:
+    """Have a worker freeze a draft of any size; until it has, the draft stands still. Asking again returns the same job, and wakes one that failed.
+
+    Raises Unlabelled at once; the job ends with the sentence of whatever is refused later.
+    """
+    held = TestSet.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(pk=test_set.pk)
+    last = newest(held)
+    if held.staging is None:
+        refuse_unlabelled(held, Case.objects.filter(pk__in=DraftChange.objects.filter(test_set=held, adds=True).values("case_id")))
+        held.staging = last.number + 1 if last else 1
+        held.save(update_fields=["staging"])
+    payload = jobs.freeze_payload(actor, held, reason)
+    job = enqueue(kind=jobs.FREEZE, key=f"{held.pk}/{held.staging}", project_id=held.project_id, payload=payload)
+    if Job.objects.filter(pk=job.pk, state="failed").update(state="queued", attempt=0, failure="", payload=payload, finished_at=None):
+        job.refresh_from_db()
+    hint(run_job, job_id=str(job.pk))
+    return job
 
 
 def _held(test_set: TestSet) -> TestSet:

@@ -6,6 +6,7 @@ A stratum is called as in the public contract: `class=nodule`, `site=clinic-7`, 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -55,7 +56,7 @@ def by_bin(name: str, numbers: NDArray[np.float64], edges: Sequence[float]) -> G
     codes[codes >= len(edges) - 1] = -1
     missing = np.isnan(numbers)
     codes[missing] = len(edges) - 1
-    labels = [f"{_plain(low)}..{_plain(high)}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    labels = [f"{_plain(low)}..{_plain(high)}" for low, high in pairwise(edges)]
     return _with_missing(name, labels, codes)
 
 

@@ -3,13 +3,20 @@
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from hardcases.cases.models import Case
-from hardcases.cases.queries import search
+from hardcases.cases.queries import QUERY_TERMS, Asked, condition, search
+from hardcases.errors import Invalid
+from hardcases.projects.models import Project
 from hardcases.testsets.models import DraftChange, Entry, Stratum, TestSet, Touch, Version
+from hardcases.testsets.refusals import MovingRule
+from hardcases.web.search import Term, parse
+from hardcases.web.vocabulary import only_in, refused
 
 LARGE = 20_000  # changes; a larger draft is frozen by a job, so that nobody waits at a page and uploads do not wait for the write lock
+# What may stand in the rule of a stratum beside attributes: facts that never change, and facts whose change the database notes (see guards).
+STEADY = frozenset({"label", "state", "tag", "kind", "reason", "source", "model", "key", "sha256"})
 T = TypeVar("T")
 
 
@@ -57,3 +64,26 @@ def _concerned_by_rules(test_set: TestSet, last: Version | None) -> set[int]:
 def is_large(test_set: TestSet) -> bool:
     """Whether freezing is a matter for a job."""
     return DraftChange.objects.filter(test_set=test_set).count() > LARGE or Touch.objects.filter(test_set=test_set).count() > LARGE
+
+
+def check_rule(project: Project, q: str) -> None:
+    """Raises MovingRule for a rule whose members could change without anybody changing a case, and what the query language refuses."""
+    terms = parse(q).terms
+    condition(project, q)
+    known = set(project.attributes.values_list("name", flat=True)) - set(QUERY_TERMS)
+    for term in terms:
+        if term.field is None or not (term.field in STEADY or term.field in known or term.field.startswith("attr.")):
+            raise MovingRule(str(term))
+    if not terms:
+        raise Invalid("A stratum needs a rule: an empty query is every case, which every report shows anyway. Nothing was created.")
+
+
+def stratum_term(term: Term, asked: Asked) -> Q:
+    """What `stratum:portable` means in a search."""
+    rules = dict(Stratum.objects.filter(project=asked.project).values_list("slug", "q"))
+    found = Q(pk__in=[])
+    for slug in only_in(term):
+        if slug not in rules:
+            raise refused(term, f"There is no stratum “{slug}” in this project.", known=rules)
+        found |= condition(asked.project, rules[slug], now=asked.now)
+    return found

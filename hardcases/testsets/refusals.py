@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from hardcases.errors import Conflict, Detail, Invalid
 
-LISTED = 100
+LISTED = 100  # a refusal names so many; it says how many there are
 
 
 class Unlabelled(Conflict):
     code, title = "unlabelled", "Some cases have no label"
 
     def __init__(self, keys: Sequence[str], total: int) -> None:
-        errors = [Detail(pointer=f"/cases/{key}", detail=f"{key} has no label.") for key in keys[:LISTED]]
+        errors = [Detail(pointer=f"/cases/{key}", detail=f"{key} has no label.") for key in keys]
         super().__init__(
             f"{total:,} of the cases to be frozen have no label, the first of them {keys[0]}. Nothing was frozen. Label them or remove them from the draft.",
             errors=errors,

@@ -15,7 +15,7 @@ from hardcases.cases.models import Case
 from hardcases.cases.queries import search
 from hardcases.testsets import tree
 from hardcases.testsets.models import DraftChange, Entry, PinnedAttributes, Stratum, TestSet
-from hardcases.testsets.refusals import Unlabelled
+from hardcases.testsets.refusals import LISTED, Unlabelled
 
 CHUNK = 2_000  # cases a settling step handles at a time: few enough for one IN list on both databases, and for a short write lock
 
@@ -33,7 +33,8 @@ def settle(test_set: TestSet, number: int, case_ids: Sequence[int]) -> None:
     open_entries = {entry.case_id: entry for entry in Entry.objects.filter(test_set=test_set, case_id__in=case_ids, removed_in=None)}
     wanted = [pk for pk in case_ids if wishes.get(pk, pk in open_entries)]
     cases = _locked(wanted)
-    _refuse_unlabelled(test_set, wanted, cases)
+    if len(cases) < len(wanted):
+        refuse_unlabelled(test_set, Case.objects.filter(pk__in=wanted))
     strata = memberships(test_set, list(cases))
     fresh, closed = [], []
     for pk in case_ids:
@@ -73,18 +74,12 @@ def _locked(case_ids: Sequence[int]) -> dict[int, Case]:
     return {case.pk: case for case in cases}
 
 
-def _refuse_unlabelled(test_set: TestSet, wanted: Sequence[int], pinnable: Mapping[int, Case]) -> None:
-    left = [pk for pk in wanted if pk not in pinnable]
-    if not left:
-        return
-    bare = unlabelled(Case.objects.filter(pk__in=left))
-    if bare:
-        raise Unlabelled([f"{test_set.project.key_prefix}-{number}" for number in bare], len(bare))
-
-
-def unlabelled(cases: QuerySet[Case]) -> list[int]:
-    """Numbers of those cases that nobody has labelled, ascending; an erased case needs no label, it is left out of the next version."""
-    return list(cases.filter(current_label=None).exclude(state="erased").order_by("number").values_list("number", flat=True))
+def refuse_unlabelled(test_set: TestSet, cases: QuerySet[Case]) -> None:
+    """Raises Unlabelled if somebody has yet to label one of the cases. An erased case needs no label: it is left out of the next version."""
+    bare = cases.filter(current_label=None).exclude(state="erased").order_by("number")
+    total = bare.count()
+    if total:
+        raise Unlabelled([f"{test_set.project.key_prefix}-{number}" for number in bare.values_list("number", flat=True)[:LISTED]], total)
 
 
 def _entry(test_set: TestSet, number: int, case: Case, strata: Sequence[str]) -> Entry:

@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -97,6 +96,12 @@ class JoinTests:
         assert caught.value.errors[0].pointer == "/rows/3"
         assert caught.value.extra == {"more": 234}
         assert "1,234 findings" in caught.value.sentence
+
+    def test_a_row_beyond_the_list_is_counted_once(self):
+        ids = CaseIndex([f"XR-{n}" for n in range(1500)])
+        with pytest.raises(TableRefused) as caught:
+            joined("case,score:nodule\n" + "".join(f"XR-{n},nan\n" for n in range(1500)), ids=ids)
+        assert (len(caught.value.errors), caught.value.extra) == (1000, {"more": 500})
 
     def test_many_missing_cases_are_counted_too(self):
         ids = CaseIndex([f"XR-{n}" for n in range(2500)])
@@ -356,8 +361,3 @@ def test_no_bytes_whatever_end_in_anything_but_a_refusal(noise, kind, start):
         joined(start + noise, kind, missing="wrong")
     except TableRefused as refusal:
         assert refusal.sentence  # noqa: PT017 - either outcome is right; another exception is not
-
-
-def test_no_source_file_of_the_reader_is_long():
-    folder = Path(tables.__file__).parent
-    assert all(len((folder / name).read_text().splitlines()) <= 300 for name in ("tables.py", "rows.py", "joining.py", "predictions.py"))

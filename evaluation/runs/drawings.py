@@ -49,7 +49,9 @@ def _forest_row(run: Run, entry: dict[str, Any]) -> ForestRow:
 
 
 def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[SeedSeries]:
-    values = [(str(about["replicate"]), value) for about, value in zip(report["predictions"]["candidate"], entry["replicates"], strict=True)]
+    values = [
+        (str(about["replicate"]), value) for about, value in zip(report["predictions"]["candidate"], entry["replicates"], strict=True)
+    ]
     drawn = [
         SeedSeries(
             label=report["model"],
@@ -65,12 +67,12 @@ def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[See
     return drawn
 
 
-def store_figures(drawn: dict[str, Any]) -> str:
+def store_drawings(drawn: dict[str, Any]) -> str:
     """Keep the figures as one blob."""
     return get_store().put_bytes(canonical(drawn))
 
 
-def figures_of(run: Run) -> dict[str, Figure]:
+def drawings_of(run: Run) -> dict[str, Figure]:
     """The stored figures by name; empty where none were drawn."""
     if run.figures_sha256 is None:
         return {}
