@@ -3,8 +3,10 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from hardcases.cases import urls as cases
+from hardcases.testsets import urls as testsets
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/v1/", include([*cases.api])),
+    path("api/v1/", include([*cases.api, *testsets.api])),
     *cases.pages,
+    *testsets.pages,
 ]
