@@ -2,7 +2,10 @@
 
 from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
-from hardcases.cases.queries import QUERY_TERMS
+from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS
+from hardcases.labels.actions import forget_notes
+from hardcases.labels.queries import label_term, newest_labels
+from hardcases.projects import jobs as project_jobs
 from hardcases.testsets import jobs as test_sets
 from hardcases.testsets.erasure import erase_case as erase_from_test_sets
 from hardcases.testsets.queries import stratum_term
@@ -11,7 +14,13 @@ from hardcases.work.registry import register_job, register_sweep
 
 def connect() -> None:
     """Register the handlers of the rooms of this app. Running it twice changes nothing."""
+    register_sweep("audit.seal", project_jobs.unsealed)
+    register_sweep("audit.head", project_jobs.head_of_the_day)
+    register_job(project_jobs.HEAD, project_jobs.note_head)
     register_sweep("cases", cases.sweep)
+    QUERY_TERMS["label"] = label_term
+    CASE_FACTS["label"] = newest_labels
+    on_erase(forget_notes)
     QUERY_TERMS["stratum"] = stratum_term
     register_job(test_sets.FREEZE, test_sets.freeze_large)
     register_job(test_sets.SNAPSHOT, test_sets.write_snapshot)

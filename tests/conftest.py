@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.handlers.base import BaseHandler
+from django.db.backends.sqlite3.base import DatabaseOperations as SqliteOperations
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright runs an event loop in the test's thread
 _connect = socket.socket.connect
@@ -48,6 +49,31 @@ def _no_server_errors(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
     yield
     if seen and not request.node.get_closest_marker("expects_5xx"):
         pytest.fail(f"answered with a server error: {seen}")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_despite_guards() -> Iterator[None]:
+    """Between transactional tests Django empties the tables with DELETE on SQLite, which the guards rightly refuse: they step aside and come back.
+
+    PostgreSQL empties them with TRUNCATE, which fires no row triggers.
+    """
+    flush = SqliteOperations.execute_sql_flush
+
+    def unguarded(self: SqliteOperations, statements: list[str]) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            guards = cursor.fetchall()
+            for name, _ in guards:
+                cursor.execute(f"DROP TRIGGER {name}")
+        flush(self, statements)
+        with self.connection.cursor() as cursor:
+            for _, statement in guards:
+                cursor.execute(statement)
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(SqliteOperations, "execute_sql_flush", unguarded)
+    yield
+    patch.undo()
 
 
 def pytest_configure(config: pytest.Config) -> None:

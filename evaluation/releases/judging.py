@@ -1,50 +1,64 @@
 """A policy's checks against the stored predictions of a run: codes and numbers, equal for equal evidence. No rows are written here."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from evaluation.engine import gates
-from evaluation.engine.artefact import gather
+from evaluation.engine.arrays import BadInput
 from evaluation.engine.data import Comparison
-from evaluation.engine.gates import Check, CheckResult, Result
+from evaluation.engine.gates import Check, CheckResult, Result, StratumEvidence
+from evaluation.engine.gather import gather
 from evaluation.engine.sanity import Finding
-from evaluation.engine.strata import Strata
+from evaluation.engine.strata import Strata, Stratum
 from evaluation.releases.documents import CheckSpec, PolicySpec, chosen
 
 JSON = dict[str, Any]
 
 
-def judge(
-    policy: PolicySpec,
-    comparison: Comparison,
-    strata: Strata,
-    names: list[str],
-    *,
-    minimums: dict[str, int],
-    sanity: list[JSON],
-    answered: int,
-    seed: bytes,
-    accepted: dict[str, list[str]],
-) -> JSON:
-    """Judge every check of the policy.
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What checks are judged on.
 
     `names`: ids of the reported strata in report order. `minimums`: each named stratum's own least number of cases. `sanity`: the report's
-    findings. `answered`: cases with an answer of the candidate's replicate 0. `accepted`: check name → strata that a person accepted as too few.
+    findings. `answered`: cases with an answer of the candidate's replicate 0. `seed`: of every resampling, from the evidence alone.
     """
+
+    comparison: Comparison
+    strata: Strata
+    names: list[str]
+    minimums: dict[str, int]
+    sanity: list[JSON]
+    answered: int
+    seed: bytes
+
+    def of(self, metric: str) -> dict[str, StratumEvidence]:
+        """Per stratum. Raises BadInput for a metric that the project does not have."""
+        everything = Stratum("all", np.ones(self.comparison.cases, dtype=np.bool_))
+        found = gather(self.comparison, metric, [everything, *self.strata], seed=self.seed)
+        return {item.stratum: replace(item, min_n=self.minimums.get(item.stratum, 0)) for item in found}
+
+
+def judge(policy: PolicySpec, evidence: Evidence, *, accepted: dict[str, list[str]]) -> JSON:
+    """Judge every check of the policy. `accepted`: check name → strata that a person accepted as too few."""
+    of_metric = lru_cache(maxsize=None)(evidence.of)
     checks = []
     for spec in policy.checks:
         if spec.kind == "coverage":
-            outcome = gates.coverage(_check(spec, policy), expected=comparison.cases, answered=answered, least=spec.floor)
+            outcome = gates.coverage(_check(spec, policy), expected=evidence.comparison.cases, answered=evidence.answered, least=spec.floor)
             checks.append(_written(spec, outcome))
         elif spec.kind == "sanity":
             findings = [
                 Finding(code=item["code"], severity=item["severity"], numbers=item["numbers"])
-                for item in sanity
+                for item in evidence.sanity
                 if item["side"] == "candidate" and item["replicate"] == 0
             ]
             checks.append(_written(spec, gates.sane(_check(spec, policy), findings)))
         else:
-            checks.append(_over_strata(spec, policy, comparison, strata, names, minimums, seed, accepted.get(spec.name, [])))
+            checks.append(_over_strata(spec, policy, evidence, of_metric, accepted.get(spec.name, [])))
     verdict = gates.overall([(check["role"], Result(check["result"])) for check in checks])
     return {"verdict": verdict.value, "checks": checks}
 
@@ -65,26 +79,19 @@ def _check(spec: CheckSpec, policy: PolicySpec) -> Check:
 
 
 def _over_strata(
-    spec: CheckSpec,
-    policy: PolicySpec,
-    comparison: Comparison,
-    strata: Strata,
-    names: list[str],
-    minimums: dict[str, int],
-    seed: bytes,
-    accepted: list[str],
+    spec: CheckSpec, policy: PolicySpec, evidence: Evidence, of_metric: Callable[[str], dict[str, StratumEvidence]], accepted: list[str]
 ) -> JSON:
-    wanted, unmatched = chosen(spec.strata, names)
+    wanted, unmatched = chosen(spec.strata, evidence.names)
     if unmatched or not wanted:
         reason = f"the policy names strata that this version does not report: {', '.join(unmatched) or ', '.join(spec.strata)}."
         return _refused(spec, Result.ERROR, reason)
-    if not comparison.baseline and spec.kind != "floor":
+    if not evidence.comparison.baseline and spec.kind != "floor":
         return _refused(spec, Result.NOT_RUN, "the run has no baseline to compare with.")
     try:
-        evidence = gather(comparison, strata, metric=spec.metric or "accuracy", names=wanted, seed=seed, minimums=minimums)
-    except KeyError:
+        found = of_metric(spec.metric or "accuracy")
+    except BadInput:
         return _refused(spec, Result.ERROR, f"this project reports no metric {spec.metric}.")
-    return _written(spec, gates.judge(_check(spec, policy), evidence, accepted=accepted))
+    return _written(spec, gates.judge(_check(spec, policy), [found[name] for name in wanted], accepted=accepted))
 
 
 def _refused(spec: CheckSpec, result: Result, reason: str) -> JSON:

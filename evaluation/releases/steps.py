@@ -6,8 +6,10 @@ from evaluation.registry.models import Replicate
 from evaluation.releases import judging
 from evaluation.releases.documents import read_policy
 from evaluation.releases.models import Release
-from evaluation.runs import reports
+from evaluation.runs.material import material_of
 from evaluation.runs.models import Run
+from evaluation.runs.reports import report_of
+from hardcases.testsets.models import Version
 from hardcases.web.json_edge import digest_of
 
 JSON = dict[str, Any]
@@ -20,18 +22,22 @@ def judgement_of(release: Release) -> JSON:
     run = release.run
     if run is None or run.state != "succeeded":
         return judging.not_run(policy, WAITING)
-    loaded = reports.evidence_of(run)
-    return judging.judge(
-        policy,
-        loaded.comparison,
-        loaded.strata,
-        loaded.names,
-        minimums=loaded.minimums,
-        sanity=loaded.sanity,
-        answered=loaded.answered,
-        seed=loaded.seed,
-        accepted={item.check_name: item.strata for item in release.acceptances.all()},
+    material, report = material_of(run), report_of(run)
+    evidence = judging.Evidence(
+        comparison=material.comparison,
+        strata=material.strata,
+        names=list(dict.fromkeys(entry["stratum"] for entry in report["metrics"])),
+        minimums=_minimums(release.test_set_version),
+        sanity=report["sanity"],
+        answered=int(material.candidate[0].answered.sum()),
+        seed=material.seed,
     )
+    return judging.judge(policy, evidence, accepted={item.check_name: item.strata for item in release.acceptances.all()})
+
+
+def _minimums(version: Version) -> dict[str, int]:
+    """The least number of cases that each named stratum was frozen with."""
+    return {f"stratum:{item['slug']}": item["minimum"] for item in version.header["strata"] if item.get("minimum")}
 
 
 def evidence_digest(release: Release, judgement: JSON) -> str | None:
@@ -48,7 +54,7 @@ def evidence_digest(release: Release, judgement: JSON) -> str | None:
             "baseline": _identity(release.baseline_id),
             "manifest": release.test_set_version.digest,
             "predictions": _predictions(run),
-            "metrics": digest_of(reports.figures_of(run)),
+            "metrics": run.report_sha256,
             "policy": release.policy_version.digest,
             "verdict": judgement["verdict"],
             "checks": judgement["checks"],

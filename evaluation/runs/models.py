@@ -35,12 +35,13 @@ class Run(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    deadline = models.DateTimeField()
+    deadline = models.DateTimeField(null=True)  # None while it waits for uploaded predictions, which may take as long as they take
     # Finalisation is leased like a shard, so that a dead finaliser is taken over.
     finaliser = models.UUIDField(null=True)
     finalise_until = models.DateTimeField(null=True)
     finalise_attempt = models.PositiveIntegerField(default=0)
     report_sha256 = models.CharField(max_length=64, null=True)
+    figures_sha256 = models.CharField(max_length=64, null=True)  # the charts, drawn from the report and outside its digest
     predictions_digest = models.CharField(max_length=64, null=True)
 
     class Meta:

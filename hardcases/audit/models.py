@@ -13,7 +13,7 @@ class AuditEvent(models.Model):
     at = models.DateTimeField(db_default=Now())
     actor_kind = models.CharField(max_length=8)
     actor_id = models.BigIntegerField(null=True)
-    actor_name = models.CharField(max_length=150)
+    actor_name = models.CharField(max_length=200)
     token_id = models.CharField(max_length=36, null=True)
     project_id = models.BigIntegerField(null=True)
     action = models.CharField(max_length=64)

@@ -114,10 +114,10 @@ class LocalBackend:
             sync_folder(target.parent)
 
     def _make_folder(self, folder: Path) -> None:
-        if not folder.is_dir():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync_folder(folder.parent)
-            sync_folder(self.root)
+        for level in (self.root, folder.parent, folder):
+            if not level.is_dir():
+                level.mkdir(parents=True, exist_ok=True, mode=0o700)
+                sync_folder(level.parent)
 
     def open(self, digest: str) -> IO[bytes]:
         try:

@@ -14,28 +14,17 @@ from hardcases.cases.steps import Fields, Reported
 from hardcases.errors import Refusal
 from hardcases.web.problems import problem_body
 from hardcases.web.queries import Parameters
+from hardcases.web.serializers import StrictSerializer
+from hardcases.web.serializers import Text as Words
 
 MAX_TAGS = 50
 TAG = 64
 
 
-class Strict(serializers.Serializer[Any]):
-    """A body in which an unknown field is a finding, not something to overlook."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Refuse unknown names beside everything else that is wrong."""
-        unknown = [name for name in data if name not in self.fields] if isinstance(data, Mapping) else []
-        if unknown:
-            raise serializers.ValidationError(
-                {name: [f"There is no field of this name. Known: {', '.join(self.fields)}."] for name in unknown}
-            )
-        return super().to_internal_value(data)
-
-
-class InputBody(Strict):
+class InputBody(StrictSerializer):
     """`{"text": …}` or `{"record": {…}}`."""
 
-    text = serializers.CharField(required=False, trim_whitespace=False, max_length=1_000_000)
+    text = Words(required=False, max_length=1_000_000)
     record = serializers.DictField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -45,18 +34,18 @@ class InputBody(Strict):
         return attrs
 
 
-class ReportBody(Strict):
+class ReportBody(StrictSerializer):
     """What is said about a failure. Whether attributes and classes fit the project is the action's matter, which sets misfits aside."""
 
-    external_id = serializers.CharField(required=False, allow_null=True, max_length=255, trim_whitespace=False)
+    external_id = Words(required=False, allow_null=True, max_length=255)
     captured_at = serializers.DateTimeField(required=False, allow_null=True)
-    reason = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=128)
-    source = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=256)
-    model = serializers.CharField(required=False, allow_null=True, allow_blank=True, max_length=256)
+    reason = Words(required=False, allow_null=True, allow_blank=True, max_length=128)
+    source = Words(required=False, allow_null=True, allow_blank=True, max_length=256)
+    model = Words(required=False, allow_null=True, allow_blank=True, max_length=256)
     prediction = serializers.JSONField(required=False, allow_null=True)
     correction = serializers.JSONField(required=False, allow_null=True)
     attributes = serializers.DictField(required=False, allow_null=True)
-    tags = serializers.ListField(child=serializers.CharField(max_length=TAG), required=False, allow_null=True, max_length=MAX_TAGS)
+    tags = serializers.ListField(child=Words(max_length=TAG), required=False, allow_null=True, max_length=MAX_TAGS)
 
 
 class InputReportBody(ReportBody):
@@ -68,7 +57,7 @@ class InputReportBody(ReportBody):
 class FileReportBody(ReportBody):
     """An item of a batch: `file` names its part, or `input` holds a text or a record."""
 
-    file = serializers.CharField(required=False, max_length=255)
+    file = Words(required=False, max_length=255)
     input = InputBody(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -78,14 +67,14 @@ class FileReportBody(ReportBody):
         return attrs
 
 
-class ChangeBody(Strict):
+class ChangeBody(StrictSerializer):
     """What a person changes about a case."""
 
     state = serializers.ChoiceField(choices=("accepted", "declined", "snoozed"), required=False)
     decline_reason = serializers.ChoiceField(choices=DECLINE_REASONS, required=False, allow_null=True)
     snoozed_until = serializers.DateTimeField(required=False, allow_null=True)
     attributes = serializers.DictField(required=False)
-    tags = serializers.ListField(child=serializers.CharField(max_length=TAG), required=False, max_length=MAX_TAGS)
+    tags = serializers.ListField(child=Words(max_length=TAG), required=False, max_length=MAX_TAGS)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Details of a decision need the decision; an empty change is a mistake."""

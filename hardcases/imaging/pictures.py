@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from hardcases.errors import Invalid, Refusal, UnsupportedMedia
@@ -101,6 +102,18 @@ def thumbnail(source: Source, side: int = 256) -> Picture:
         return _thumbnail(image, kind, side)
 
     return _guarded(source, shrink)
+
+
+def pixels(source: Source, *, mode: str = "RGB", size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Frame 0 as a model takes it: upright, uint8 (height, width, 1 or 3 channels), resized to `size` (height, width) if it differs.
+
+    `mode` is L or RGB. Deeper values are stretched as for people; colour profiles are left alone. Raises as `inspect` does.
+    """
+
+    def read(image: Image.Image, kind: ImageFormat) -> NDArray[np.uint8]:
+        return _pixels(image, mode, size)
+
+    return _guarded(source, read)
 
 
 def _guarded(source: Source, work: Callable[[Image.Image, ImageFormat], Result]) -> Result:
@@ -209,6 +222,19 @@ def _thumbnail(image: Image.Image, kind: ImageFormat, side: int) -> Picture:
         shown.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     lossless = shown.mode == "RGBA" or max(shown.size) <= TINY
     return _encoded(_turned(shown, orientation), lossless=lossless, quality=85)
+
+
+def _pixels(image: Image.Image, mode: str, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    orientation = _orientation(image)
+    image.load()
+    deep = image.mode in {"F", "I"} or image.mode.startswith("I;")
+    plain = _turned(_stretched(image) if deep else image, orientation)
+    if plain.mode != mode:
+        plain = plain.convert(mode)
+    if size is not None and plain.size != (size[1], size[0]):
+        plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    values = np.asarray(plain, dtype=np.uint8)
+    return values[:, :, None] if values.ndim == 2 else values
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

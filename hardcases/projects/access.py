@@ -1,67 +1,142 @@
 """The doors: the only place that finds things by id for somebody. A stranger gets the same 404 as for nothing at all; a member who may not gets 403."""
 
-from django.db.models import Q, QuerySet
+from uuid import UUID
+
+from django.db.models import CharField, F, Q, QuerySet, Value
 
 from hardcases.audit.actors import Actor
 from hardcases.errors import Forbidden, NotFound
-from hardcases.projects.models import Membership, Project, TeamMembership
-from hardcases.projects.permissions import SCOPES, Can, Role, allowed
+from hardcases.projects.models import ApiToken, Membership, Project, TeamMembership, User
+from hardcases.projects.permissions import ROLES, SCOPES, Can, Role, Scope, allowed
+from hardcases.work.models import Job
 
 NOTHING_HERE = "There is nothing at this address that you can see. Check the address, or ask for access to the project."
 
 
 def roles_in(actor: Actor, project: Project) -> frozenset[Role]:
-    """Every role the person (for a token: its maker) has in the project now, by membership or through the owning team."""
+    """Every role the person (for a token: its maker) has in the project now, by membership or through the owning team. One query."""
     if actor.kind == "system":
         return frozenset(Role)
     if actor.user_id is None:
         return frozenset()
-    roles = set(Membership.objects.filter(project=project, user_id=actor.user_id, user__is_active=True).values_list("role", flat=True))
-    if TeamMembership.objects.filter(team_id=project.team_id, user_id=actor.user_id, user__is_active=True).exists():
-        roles.add(project.team.default_role)
-    return frozenset(Role(role) for role in roles)
+    own = Membership.objects.filter(project=project, user_id=actor.user_id, user__is_active=True).order_by().values_list("role")
+    team = TeamMembership.objects.filter(team_id=project.team_id, user_id=actor.user_id, user__is_active=True)
+    return frozenset(Role(role) for (role,) in own.union(team.order_by().values_list("team__default_role")))
+
+
+def _may(actor: Actor, permission: Can, project: Project, roles: frozenset[Role]) -> bool:
+    if actor.kind == "token" and (actor.project_id != project.pk or SCOPES[permission] not in (actor.scopes or ())):
+        return False
+    return allowed(permission, roles)
 
 
 def can(actor: Actor, permission: Can, project: Project) -> bool:
-    """Whether the actor may do this in this project: role and, for a token, scope."""
-    if actor.kind == "token":
-        scope = SCOPES[permission]
-        if actor.project_id != project.pk or scope is None or actor.scopes is None or scope not in actor.scopes:
-            return False
-    return allowed(permission, roles_in(actor, project))
+    """Whether the actor may do this in this project: role and, for a token, scope. One query."""
+    return _may(actor, permission, project, roles_in(actor, project))
+
+
+def permissions_in(actor: Actor, project: Project) -> frozenset[Can]:
+    """Everything the actor may do in the project, in one query: for menus and pages with many buttons."""
+    roles = roles_in(actor, project)
+    return frozenset(permission for permission in Can if _may(actor, permission, project, roles))
+
+
+def scopes_for(actor: Actor, project: Project) -> list[Scope]:
+    """The scopes a person may give a token: those that cover at least one thing that they may do themselves."""
+    roles = roles_in(actor, project)
+    useful = {scope for permission, scope in SCOPES.items() if scope is not None and not roles.isdisjoint(ROLES[permission])}
+    return [scope for scope in Scope if scope in useful]
 
 
 def projects_of(actor: Actor) -> QuerySet[Project]:
-    """The projects the actor belongs to, in one query."""
-    if actor.kind == "token":
-        return Project.objects.filter(pk=actor.project_id)
-    mine = Q(memberships__user_id=actor.user_id) | Q(team__memberships__user_id=actor.user_id)
-    return Project.objects.filter(mine, pk__isnull=False).distinct().order_by("slug")
+    """The projects the actor belongs to by slug, in one query. Nothing for somebody deactivated."""
+    if actor.kind == "system":
+        return Project.objects.select_related("team").order_by("slug")
+    if actor.user_id is None:
+        return Project.objects.none()
+    # Subqueries, not joins: a join over an absent membership compares with NULL and needs DISTINCT besides.
+    mine = Q(pk__in=Membership.objects.filter(user_id=actor.user_id, user__is_active=True).values("project_id"))
+    ours = Q(team_id__in=TeamMembership.objects.filter(user_id=actor.user_id, user__is_active=True).values("team_id"))
+    found = Project.objects.select_related("team").filter(mine | ours).order_by("slug")
+    return found.filter(pk=actor.project_id) if actor.kind == "token" else found
 
 
 def project_for(actor: Actor, slug: str, permission: Can) -> Project:
-    """The project by slug, for this actor and this purpose. Raises NotFound to strangers, Forbidden to members who may not."""
+    """The project by slug, for this actor and this purpose, in two queries. Raises NotFound to strangers, Forbidden to members who may not.
+
+    A token stays a token of its project when its maker has left: it is told so with 403, while every other project is 404 to it.
+    """
     project = Project.objects.select_related("team").filter(slug=slug).first()
     if project is None or (actor.kind == "token" and actor.project_id != project.pk):
         raise NotFound(NOTHING_HERE)
-    if not roles_in(actor, project):
+    roles = roles_in(actor, project)
+    if not roles and actor.kind != "token":
         raise NotFound(NOTHING_HERE)
-    if not can(actor, permission, project):
-        raise Forbidden(_why_not(actor, permission))
+    if not _may(actor, permission, project, roles):
+        raise Forbidden(_why_not(actor, permission, roles))
     return project
 
 
 def require(actor: Actor, permission: Can, project: Project) -> None:
-    """A second permission on a project already opened."""
-    if not can(actor, permission, project):
-        raise Forbidden(_why_not(actor, permission))
+    """A second permission on a project already opened. Raises Forbidden."""
+    roles = roles_in(actor, project)
+    if not _may(actor, permission, project, roles):
+        raise Forbidden(_why_not(actor, permission, roles))
 
 
-def _why_not(actor: Actor, permission: Can) -> str:
+def job_for(actor: Actor, job_id: UUID) -> Job:
+    """A job of a project whose cases the actor may see. Raises NotFound to everybody else, and for work of the installation itself."""
+    job = Job.objects.filter(pk=job_id).first()
+    project = None if job is None or job.project_id is None else projects_of(actor).filter(pk=job.project_id).first()
+    if job is None or project is None:
+        raise NotFound(NOTHING_HERE)
+    require(actor, Can.VIEW_CASES, project)
+    return job
+
+
+def token_for(project: Project, token_id: UUID) -> ApiToken:
+    """A token of a project that the caller has opened. Raises NotFound."""
+    found = ApiToken.objects.select_related("created_by").filter(project=project, pk=token_id).first()
+    if found is None:
+        raise NotFound(NOTHING_HERE)
+    return found
+
+
+def member_for(project: Project, username: str) -> User:
+    """A person who is in the project by membership or through its team. Raises NotFound."""
+    people = User.objects.filter(Q(memberships__project=project) | Q(team_memberships__team_id=project.team_id)).distinct()
+    found = people.filter(username=username).first()
+    if found is None:
+        raise NotFound(NOTHING_HERE)
+    return found
+
+
+def people_in(project: Project) -> list[dict[str, object]]:
+    """Everybody in the project: `{user, roles, through_team}`, by name, in two queries."""
+    role = F("role")
+    own = Membership.objects.filter(project=project).annotate(held=role, how=Value("", CharField())).values_list("user_id", "held", "how")
+    team = TeamMembership.objects.filter(team_id=project.team_id).annotate(held=F("team__default_role"), how=F("team__slug"))
+    roles: dict[int, set[str]] = {}
+    through: dict[int, str] = {}
+    for user_id, held, how in own.union(team.values_list("user_id", "held", "how")):
+        roles.setdefault(user_id, set()).add(held)
+        if how:
+            through[user_id] = how
+    people = User.objects.filter(pk__in=roles).order_by("username")
+    return [{"user": user, "roles": [r for r in Role if r in roles[user.pk]], "through_team": through.get(user.pk, "")} for user in people]
+
+
+def _why_not(actor: Actor, permission: Can, roles: frozenset[Role]) -> str:
     purpose = permission.value.replace("_", " ")
     scope = SCOPES[permission]
-    if actor.kind == "token" and scope is None:
+    if actor.kind != "token":
+        return f"Your roles in this project do not include {purpose}. Nothing was changed. Ask a project admin."
+    if scope is None:
         return f"No token may {purpose}. A person does this in the browser."
-    if actor.kind == "token" and (actor.scopes is None or scope not in actor.scopes):
+    if scope not in (actor.scopes or ()):
         return f"This token lacks the scope {scope}, which {purpose} needs. Nothing was changed. Make a token with that scope."
-    return f"Your roles in this project do not include {purpose}. Nothing was changed. Ask a project admin."
+    if not roles:
+        return (
+            "The person who made this token is no longer in the project, so the token may do nothing. Nothing was changed. Make a new one."
+        )
+    return f"The person who made this token may no longer {purpose} in this project. Nothing was changed. Ask a project admin."

@@ -1,5 +1,6 @@
 """From a request to an Actor: a signed-in person in the browser, or a token in the Authorization header."""
 
+import ipaddress
 from datetime import timedelta
 
 from django.conf import settings
@@ -20,12 +21,23 @@ NOT_VALID = "This token is not valid: it is unknown, expired or revoked. Nothing
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The real client's address. X-Forwarded-For is believed only from a trusted proxy, and only its last entry not added by one."""
-    address: str | None = request.META.get("REMOTE_ADDR") or None
-    hops = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
-    while address in settings.TRUSTED_PROXIES and hops:
-        address = hops.pop()
+    """The real client's address, None where there is none (a Unix socket).
+
+    X-Forwarded-For is believed only from a trusted proxy, and only its last entry not added by one. What is no address ends the search: it goes into a
+    column that holds addresses.
+    """
+    address = _address(request.META.get("REMOTE_ADDR", ""))
+    hops = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    while address in settings.TRUSTED_PROXIES and hops and (before := _address(hops.pop())):
+        address = before
     return address
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
 
 
 def person(user: User) -> Actor:

@@ -1,13 +1,15 @@
 """What every page and every API view of every room stands on: it opens the project's door before the view's own code runs.
 
-A view says in `can` which permission each method needs. The permission matrix in the test suite reads the same attribute, so a view without it cannot exist.
+A view says in `can` which permission each method needs; a class with a method that is not in `can` cannot be made. The permission matrix in the test
+suite reads the same attribute.
 """
 
 from typing import Any, ClassVar
 
 from django.contrib.auth.mixins import LoginRequiredMixin
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.views import View
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -17,6 +19,19 @@ from hardcases.projects.authentication import actor_of
 from hardcases.projects.models import Project
 from hardcases.projects.permissions import Can
 
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+class NoPermissionError(TypeError):
+    """A view answers a method for which it names no permission: found when the module is imported, not when somebody walks in."""
+
+
+def _check(view: type) -> None:
+    named = set(getattr(view, "can", ()))
+    bare = [method.upper() for method in _METHODS if hasattr(view, method) and method.upper() not in named]
+    if bare:
+        raise NoPermissionError(f"{view.__module__}.{view.__qualname__} names no permission for {', '.join(bare)} in `can`.")
+
 
 class ProjectAPI(APIView):
     """An API view under /api/v1/projects/<project>/. Sets `self.actor` and `self.project` or answers 401, 403 or 404."""
@@ -25,13 +40,18 @@ class ProjectAPI(APIView):
     actor: Actor
     project: Project
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _check(cls)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate, then open the door."""
         super().initial(request, *args, **kwargs)
         self.actor = actor_of(request)
-        method = "GET" if request.method in {"HEAD", "OPTIONS"} else str(request.method)
-        if method in self.can:
-            self.project = project_for(self.actor, kwargs["project"], self.can[method])
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if method not in self.can:
+            raise MethodNotAllowed(str(request.method))
+        self.project = project_for(self.actor, kwargs["project"], self.can[method])
 
 
 class ProjectPage(LoginRequiredMixin, View):
@@ -41,12 +61,17 @@ class ProjectPage(LoginRequiredMixin, View):
     actor: Actor
     project: Project
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _check(cls)
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Open the door before the view's own method."""
         if request.user.is_authenticated:
             self.actor = actor_of(request)
             method = "GET" if request.method == "HEAD" else str(request.method)
-            if method in self.can:
-                self.project = project_for(self.actor, kwargs["project"], self.can[method])
-                request.project = self.project  # type: ignore[attr-defined]  # the shell's context processor shows its name and menu
+            if method not in self.can:
+                return HttpResponseNotAllowed(sorted(self.can))
+            self.project = project_for(self.actor, kwargs["project"], self.can[method])
+            request.project = self.project  # type: ignore[attr-defined]  # the shell's context processor shows its name and menu
         return super().dispatch(request, *args, **kwargs)

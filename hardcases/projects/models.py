@@ -6,7 +6,9 @@ from typing import Any
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
+
+from hardcases.projects.permissions import Role
 
 TASKS = ("classification", "multilabel", "detection", "regression")
 ATTRIBUTE_TYPES = ("category", "number", "boolean", "text", "date")
@@ -14,6 +16,10 @@ ATTRIBUTE_TYPES = ("category", "number", "boolean", "text", "date")
 
 class User(AbstractUser):
     """A person. Deactivated (`is_active`), never deleted: the audit log and signatures name them."""
+
+    class Meta(AbstractUser.Meta):
+        # Signing in ignores case, so two names may not differ by case alone.
+        constraints = [models.UniqueConstraint(Lower("username"), name="username_once")]
 
     @property
     def printed_name(self) -> str:
@@ -40,6 +46,9 @@ class Team(models.Model):
     name = models.CharField(max_length=150)
     default_role = models.CharField(max_length=16, default="viewer")
     members: "models.ManyToManyField[User, Any]" = models.ManyToManyField(User, through="TeamMembership", related_name="teams")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(default_role__in=list(Role)), name="team_default_role")]
 
     def __str__(self) -> str:
         return self.slug
@@ -89,6 +98,8 @@ class Attribute(models.Model):
     type = models.CharField(max_length=8)
     values = models.JSONField(null=True)
     bins = models.JSONField(null=True)
+    # Declared only by being named as the cluster attribute; the project document does not list it.
+    implied = models.BooleanField(default=False)
 
     class Meta:
         ordering = ["position"]
@@ -109,7 +120,10 @@ class Membership(models.Model):
     role = models.CharField(max_length=16)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "user", "role"], name="role_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user", "role"], name="role_once"),
+            models.CheckConstraint(condition=Q(role__in=list(Role)), name="membership_role"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.role} of {self.project}"

@@ -7,6 +7,7 @@ import zlib
 
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 BODY, CHECK = 30, 6
+SHOWN = 9  # how much of it lists show: enough to tell tokens apart, too little to guess the rest
 
 
 def _base62(number: int, width: int) -> str:

@@ -1,6 +1,7 @@
 """How numbers, digests and times are written on pages. Pure: same arguments, same text; the clock is an argument.
 
-Fractions come in (0.046), points or percent go out (4.6), as in the public contract. A number that is None or not finite is written as a dash, never
+Fractions come in (0.046), points or percent go out (4.6), as in the public contract. A number that is None or not finite is written as a
+dash, never
 as 0: the reason stands beside it, in the words of whoever could not compute it.
 """
 

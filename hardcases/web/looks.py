@@ -8,23 +8,30 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-# Strokes on a 16 × 16 grid; templates/components/icon.html draws them with the colour of the text around them.
+# Strokes on a 16 × 16 grid, drawn with the colour of the text around them; some have a filled part as well.
 ICONS = {
     "check": "M3 8.5l3.4 3.4L13 4.8",
     "cross": "M4 4l8 8M12 4l-8 8",
-    "half": "M8 2.4a5.6 5.6 0 1 0 0 11.2a5.6 5.6 0 1 0 0-11.2M8 2.9v10.2M10 3.4v9.2M12 5v6",
+    "half": "M8 2.4a5.6 5.6 0 1 0 0 11.2a5.6 5.6 0 1 0 0-11.2",
     "ring": "M8 2.4a5.6 5.6 0 1 0 0 11.2a5.6 5.6 0 1 0 0-11.2M5 8h6",
     "turn": "M13 8a5 5 0 1 1-1.6-3.7M13 2.4v3h-3",
     "flag": "M4 14V2h8l-2 3 2 3H4",
     "warn": "M8 2l6.5 11.5h-13zM8 6.5v3.2M8 11v1.2",
-    "gear": "M8 5.4a2.6 2.6 0 1 0 0 5.2a2.6 2.6 0 1 0 0-5.2M8 1.6v2.2M8 12.2v2.2M1.6 8h2.2M12.2 8h2.2M3.5 3.5L5 5M11 11l1.5 1.5M3.5 12.5L5 11M11 5l1.5-1.5",
+    "gear": (
+        "M8 5.4a2.6 2.6 0 1 0 0 5.2a2.6 2.6 0 1 0 0-5.2M8 1.6v2.2M8 12.2v2.2M1.6 8h2.2M12.2 8h2.2"
+        "M3.5 3.5L5 5M11 11l1.5 1.5M3.5 12.5L5 11M11 5l1.5-1.5"
+    ),
     "clock": "M8 2.4a5.6 5.6 0 1 0 0 11.2a5.6 5.6 0 1 0 0-11.2M8 4.8V8l2.4 1.6",
     "tray": "M2.4 9V13h11.2V9M2.4 9h3.2l1 1.8h2.8l1-1.8h3.2M2.4 9L4.4 3h7.2l2 6",
     "lock": "M4 7.4h8V13.4H4zM5.6 7.4V5.4a2.4 2.4 0 0 1 4.8 0v2",
     "pencil": "M3 13l.8-3L10.6 3.2l2.2 2.2L6 12.2z",
-    "pen": "M2.6 13.4h10.8M4 10.6c2-6 4-8 5-7s-3 6-2 7 2.4-2.4 3.4-2.4.6 1.6 2 1.6",
+    "seal": (
+        "M8 1.8l1.6 1.3 2-.1.6 2 1.7 1.1-.7 1.9.7 1.9-1.7 1.1-.6 2-2-.1L8 14.2l-1.6-1.3-2 .1-.6-2-1.7-1.1.7-1.9-.7-1.9 1.7-1.1.6-2 2 .1z"
+        "M5.8 8l1.6 1.7 2.8-3.2"
+    ),
     "dash": "M3.6 8h8.8",
 }
+FILLED_PARTS = {"half": "M8 2.4a5.6 5.6 0 0 1 0 11.2z"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ _LOOKS = {
     "needs_review": Look("open", "half", _("Needs review")),
     "ready_to_sign": Look("passed", "check", _("Ready to sign")),
     "not_ready": Look("failed", "cross", _("Not ready to sign")),
-    "signed": Look("passed", "pen", _("Signed")),
+    "signed": Look("passed", "seal", _("Signed")),
     "rejected": Look("failed", "cross", _("Rejected")),
     "withdrawn": Look("idle", "dash", _("Withdrawn")),
     "superseded": Look("idle", "dash", _("Superseded")),

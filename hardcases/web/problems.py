@@ -168,7 +168,9 @@ def problem_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The error page with the refusal's sentence; `web/_error.html` alone for an htmx request."""
     template = "web/_error.html" if request.headers.get("HX-Request") == "true" else "web/error.html"
     context = {"refusal": refusal, "phrase": HTTPStatus(refusal.status).phrase, "request_id": request_id(request)}
-    response = HttpResponse(loader.render_to_string(template, context, request), status=refusal.status)
+    # When we or the database are in trouble, the frame's context processors would ask it again: then the frame stays empty.
+    frame = None if refusal.status in {500, 503} else request
+    response = HttpResponse(loader.render_to_string(template, context, frame), status=refusal.status)
     response["Vary"] = "HX-Request"
     return response
 

@@ -4,9 +4,10 @@ from itertools import count
 from typing import Any
 
 from hardcases.audit.actors import Actor
+from hardcases.projects.actions import create_token
 from hardcases.projects.authentication import person
 from hardcases.projects.models import Attribute, Membership, Project, Team, User
-from hardcases.projects.permissions import Role
+from hardcases.projects.permissions import Role, Scope
 
 _numbers = count(1)
 PASSWORD = "correct horse battery"
@@ -55,3 +56,14 @@ def a_project(**columns: Any) -> Project:
         [Attribute(project=project, position=i, name=name, type=kind, bins=bins) for i, (name, kind, bins) in enumerate(attributes)]
     )
     return project
+
+
+def a_token(project: Project, *scopes: Scope | str, by: User | None = None, days: int = 1) -> str:
+    """The text of a new token, made by the project's owner unless `by` says otherwise."""
+    wanted = [Scope(scope) for scope in scopes]
+    return create_token(actor=person(by or project.owner), project=project, name="a token", scopes=wanted, days=days)[1]
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that carries a token."""
+    return {"Authorization": f"Bearer {token}"}

@@ -8,7 +8,15 @@ import yaml
 from hardcases.config import env
 
 ROOT = Path(__file__).resolve().parents[2]
-ELSEWHERE = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "ALLOWED_HOSTS", "AWS_S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+ELSEWHERE = {
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+}
 BUILT = {"/build/hardcases/static/hardcases/js/"}
 
 
@@ -30,7 +38,11 @@ def test_services_set_only_known_settings() -> None:
 
 def test_every_variable_has_its_line_in_the_example() -> None:
     wanted = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8")))
-    given = {line.split("=")[0] for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines() if "=" in line and not line.startswith("#")}
+    given = {
+        line.split("=")[0]
+        for line in (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
+        if "=" in line and not line.startswith("#")
+    }
     assert wanted <= given, wanted - given
 
 

@@ -150,6 +150,14 @@ class PageTests:
         assert response["X-Request-Id"] in response.content.decode()
         assert "hunter2" not in response.content.decode()
 
+    @expected
+    @pytest.mark.parametrize("kind", ["locked", "bug"])
+    def test_the_page_of_a_failure_needs_no_database(self, client: Client, kind: str) -> None:
+        (engine,) = settings.TEMPLATES
+        options = {**engine["OPTIONS"], "context_processors": ["tests.hardcases.web.urls.database_away"]}
+        with override_settings(TEMPLATES=[{**engine, "OPTIONS": options}]):
+            assert "<main>" in client.get(f"/page/{kind}/").content.decode()
+
     def test_htmx_gets_the_fragment_only(self, client: Client) -> None:
         response = client.get("/page/refusal/", headers={"HX-Request": "true"})
         assert "<main>" not in response.content.decode()

@@ -80,6 +80,11 @@ class FlakyView(OpenView):
     post = get
 
 
+def database_away(request: HttpRequest) -> dict[str, object]:
+    """A context processor, as the frame of every page has, that needs the database."""
+    raise OperationalError("connection refused")
+
+
 def page(request: HttpRequest, kind: str) -> HttpResponse:
     raise FAILURES[kind]
 

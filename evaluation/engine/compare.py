@@ -1,0 +1,154 @@
+"""Candidate against baseline on the same cases: tests and intervals of a difference of two paired proportions.
+
+Words used throughout: `lost` = newly wrong (baseline right, candidate wrong), `gained` = newly right, `n` all pairs. The difference is
+candidate - baseline = (gained - lost) / n. Functions are vectorised over strata. Sources: McNemar 1947; Fagerland, Lydersen & Laake 2013
+(mid-P); Tango 1998 (score interval); Newcombe 1998b (square-and-add); Yan 2021 (negative flips); Bansal 2019 (compatibility).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import fft, special, stats
+
+from evaluation.engine.arrays import Floats, Ints, floats, ratio
+from evaluation.engine.intervals import Pair, normal_quantile, wilson
+
+
+def mcnemar(lost: ArrayLike, gained: ArrayLike) -> Pair:
+    """Two-sided p-values (mid-P, exact conditional). Both are 1 where nothing differs."""
+    lost, gained = np.broadcast_arrays(floats(lost), floats(gained))
+    total, least = lost + gained, np.minimum(lost, gained)
+    tail, point = stats.binom.cdf(least, total, 0.5), stats.binom.pmf(least, total, 0.5)
+    return np.clip(2 * tail - point, 0.0, 1.0), np.minimum(2 * tail, 1.0)
+
+
+def mcnemar_loss(lost: ArrayLike, gained: ArrayLike) -> Floats:
+    """One-sided mid-P of H0: difference >= 0 against a loss; 1 where nothing differs."""
+    lost, gained = np.broadcast_arrays(floats(lost), floats(gained))
+    total = lost + gained
+    p = stats.binom.sf(lost, total, 0.5) + 0.5 * stats.binom.pmf(lost, total, 0.5)
+    return np.where(total > 0, p, 1.0)
+
+
+def tango_score(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, difference: ArrayLike) -> Floats:
+    """Tango's score statistic z of H0: d = `difference` in (-1, 1); positive when the data lie above it. Counts may be fractional."""
+    lost, gained, n, d = (floats(x) for x in np.broadcast_arrays(lost, gained, n, difference))
+    linear = -lost - gained + (2 * n - gained + lost) * d
+    constant = -lost * d * (1 - d)
+    root = np.sqrt(np.maximum(linear**2 - 8 * n * constant, 0.0))
+    cell = np.where(
+        linear > 0, ratio(-2 * constant, linear + root), ratio(root - linear, 4 * n)
+    )  # stable: no difference of near-equal numbers
+    cell = np.maximum(np.nan_to_num(cell), 0.0)
+    variance = np.maximum(n * (2 * cell + d * (1 - d)), 0.0)
+    excess = gained - lost - n * d
+    return np.where(variance > 0, ratio(excess, np.sqrt(variance)), np.where(excess == 0, 0.0, np.copysign(np.inf, excess)))
+
+
+def tango(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, level: float = 0.95, *, quantile: ArrayLike | None = None) -> Pair:
+    """Tango's score interval of the difference; at lost = gained = 0 it is ± z²/(n + z²). NaN where n is 0."""
+    lost, gained, n = (floats(x) for x in np.broadcast_arrays(lost, gained, n))
+    z = np.broadcast_to(floats(normal_quantile(level) if quantile is None else quantile), n.shape)
+    low, high = -_tango_upper(gained, lost, n, z), _tango_upper(lost, gained, n, z)
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+
+
+def _tango_upper(lost: Floats, gained: Floats, n: Floats, z: Floats) -> Floats:
+    """The d above the estimate at which the score falls to -z, by bisection on all strata at once."""
+    below, above = ratio(gained - lost, n), np.ones(n.shape)
+    below = np.nan_to_num(below)
+    for _ in range(60):
+        middle = (below + above) / 2
+        inside = tango_score(lost, gained, n, middle) > -z
+        below, above = np.where(inside, middle, below), np.where(inside, above, middle)
+    return np.where(gained >= n, 1.0, (below + above) / 2)
+
+
+def tango_bound(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Pair:
+    """One-sided bounds (lower, upper), each at confidence 1 - alpha: what checks use."""
+    return tango(lost, gained, n, 1 - 2 * alpha)
+
+
+def tango_p_below(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, limit: ArrayLike) -> Floats:
+    """One-sided p of H0: d >= `limit` (a negative margin): small when the loss is proven to exceed it."""
+    return np.asarray(special.ndtr(tango_score(lost, gained, n, limit)), dtype=np.float64)
+
+
+def newcombe(both_right: ArrayLike, lost: ArrayLike, gained: ArrayLike, both_wrong: ArrayLike, level: float = 0.95) -> Pair:
+    """Newcombe's square-and-add interval (method 10, continuity-corrected phi): an independent cross-check of Tango."""
+    right, lost, gained, wrong = (floats(x) for x in np.broadcast_arrays(both_right, lost, gained, both_wrong))
+    n = right + lost + gained + wrong
+    new, old = ratio(right + gained, n), ratio(right + lost, n)
+    (new_low, new_high), (old_low, old_high) = wilson(right + gained, n, level), wilson(right + lost, n, level)
+    product = (right + lost) * (gained + wrong) * (right + gained) * (lost + wrong)
+    cross = right * wrong - lost * gained
+    cross = np.where(cross > 0, np.maximum(cross - n / 2, 0.0), cross)
+    phi = np.nan_to_num(ratio(cross, np.sqrt(product)))
+    down, up = (new - new_low, old_high - old), (new_high - new, old - old_low)
+    low = new - old - np.sqrt(np.maximum(down[0] ** 2 - 2 * phi * down[0] * down[1] + down[1] ** 2, 0.0))
+    high = new - old + np.sqrt(np.maximum(up[0] ** 2 - 2 * phi * up[0] * up[1] + up[1] ** 2, 0.0))
+    return low, high
+
+
+def sign_flip(cluster_sums: ArrayLike) -> tuple[float, float]:
+    """Exact sign-flip test of integer cluster sums D_g: (two-sided p, one-sided p of a loss).
+
+    Under H0 each D_g is as likely as -D_g. The null distribution of their sum is the Fourier inverse of prod cos(D_g t) on the integers,
+    so it is exact for any number of clusters and needs no random draws. Tails below about 1e-14 are rounding noise.
+    """
+    sums = np.asarray(cluster_sums, dtype=np.int64)
+    sizes, repeats = np.unique(np.abs(sums[sums != 0]), return_counts=True)
+    reach = int((sizes * repeats).sum())
+    if reach == 0:
+        return 1.0, 1.0
+    observed, length = int(sums.sum()), fft.next_fast_len(2 * reach + 1)
+    angle = 2 * np.pi * np.arange(length // 2 + 1) / length
+    transform = np.ones(angle.size)
+    for size, repeat in zip(sizes, repeats, strict=True):
+        transform *= np.cos(size * angle) ** repeat
+    density = np.maximum(fft.irfft(transform, length), 0.0)  # index s holds P(S = s), negative s wrap around
+    upper = float(density[abs(observed) : reach + 1].sum())
+    loss = upper if observed <= 0 else 1.0 - float(density[observed + 1 : reach + 1].sum())
+    return min(2 * upper, 1.0) if observed else 1.0, min(loss, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flips:
+    """Paired outcomes per stratum; every field is an array over strata."""
+
+    both_right: Ints
+    lost: Ints
+    gained: Ints
+    both_wrong: Ints
+
+    @property
+    def n(self) -> Ints:
+        return self.both_right + self.lost + self.gained + self.both_wrong
+
+    @property
+    def trust_compatibility(self) -> Floats:
+        """Share of the baseline's right cases that stay right (BTC); NaN where the baseline has none right."""
+        return ratio(self.both_right, self.both_right + self.lost)
+
+    @property
+    def error_compatibility(self) -> Floats:
+        """Share of the candidate's errors that the baseline made too (BEC); NaN where the candidate has none wrong."""
+        return ratio(self.both_wrong, self.both_wrong + self.lost)
+
+
+def design_effect(cluster_sums: ArrayLike, cluster_sizes: ArrayLike, lost: float, gained: float) -> float:
+    """How much clusters inflate the variance of the difference, at least 1.
+
+    (G/(G-1) * sum_g (D_g - dbar m_g)^2) / (lost + gained - (lost - gained)^2 / n). Where nothing differs (0/0) it is n/G, which makes n
+    effective = G.
+    """
+    sums, sizes = floats(cluster_sums), floats(cluster_sizes)
+    n, clusters = float(sizes.sum()), int((sizes > 0).sum())
+    plain = lost + gained - (lost - gained) ** 2 / n if n else 0.0
+    if clusters == 0:
+        return 1.0
+    if plain <= 0 or clusters < 2:
+        return n / clusters
+    centred = sums - (gained - lost) / n * sizes
+    return max(1.0, clusters / (clusters - 1) * float((centred**2).sum()) / plain)

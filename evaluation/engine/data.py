@@ -1,0 +1,141 @@
+"""The arrays of an evaluation, checked once at the door: nothing is dropped, clipped or matched by position further in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats
+from evaluation.engine.auc import Ranking, rank
+
+MISSING = -1
+
+
+@dataclass(frozen=True)
+class Task:
+    """Classes in project order. `positive` is the index of the positive class of a binary project, None for a multi-class one."""
+
+    classes: tuple[str, ...]
+    positive: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise BadInput("a classification has at least two classes with different names")
+        if self.positive is not None and not (len(self.classes) == 2 and self.positive in {0, 1}):
+            raise BadInput("a positive class belongs to exactly two classes and is the index of one of them")
+
+    @property
+    def binary(self) -> bool:
+        return self.positive is not None
+
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """One replicate's predictions on every case of the test-set version, in the order of the truth.
+
+    `labels` (n,): class codes, -1 where the prediction is missing (counts as wrong). `scores`: (n, K), or (n,) for the positive class of
+    a binary task, or None; rows of missing predictions may hold NaN. `invalid` (n,) marks non-finite answers of a served model; their
+    label must be -1.
+    """
+
+    labels: Ints
+    scores: Floats | None = None
+    invalid: Bools | None = None
+    _rankings: dict[int, Ranking] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def missing(self) -> int:
+        """Predictions without a label: they make rank metrics undefined."""
+        return int((self.labels == MISSING).sum())
+
+    @property
+    def invalid_count(self) -> int:
+        return 0 if self.invalid is None else int(self.invalid.sum())
+
+    def scores_of(self, index: int, task: Task) -> Floats | None:
+        """The scores (n,) of one class; a single column of a binary task serves both of its classes."""
+        if self.scores is None:
+            return None
+        if self.scores.ndim == 2:
+            return np.asarray(self.scores[:, index])
+        return self.scores if index == task.positive else -self.scores
+
+    def ranking(self, index: int, task: Task) -> Ranking:
+        """The class's scores sorted, once for all strata.
+
+        Missing predictions rank as 0: whoever uses a stratum that holds one says "undefined".
+        """
+        if index not in self._rankings:
+            scores = self.scores_of(index, task)
+            if scores is None:
+                raise BadInput("no scores were given")
+            self._rankings[index] = rank(np.where(self.labels == MISSING, 0.0, scores) if self.missing else scores)
+        return self._rankings[index]
+
+
+def arm(task: Task, cases: int, labels: ArrayLike, scores: ArrayLike | None = None, invalid: ArrayLike | None = None) -> Arm:
+    """Check one replicate. Raises BadInput that names the first offending row."""
+    codes = label_codes(labels, task, cases, least=MISSING)
+    bad = np.zeros(cases, dtype=np.bool_) if invalid is None else np.asarray(invalid, dtype=np.bool_)
+    if bad.shape != (cases,):
+        raise BadInput(f"invalid has shape {bad.shape}, but there are {cases} cases")
+    odd = np.flatnonzero(bad & (codes != MISSING))
+    if odd.size:
+        raise BadInput(f"row {odd[0]}: an invalid answer has no label (-1)")
+    if scores is None:
+        return Arm(codes, None, None if invalid is None else bad)
+    values = floats(scores)
+    if values.shape not in ({(cases,), (cases, 2)} if task.binary else {(cases, len(task.classes))}):
+        raise BadInput(f"scores have shape {values.shape}, but there are {cases} cases and {len(task.classes)} classes")
+    finite = np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1)
+    wrong = np.flatnonzero(~finite & (codes != MISSING))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: the score is not finite")
+    return Arm(codes, values, None if invalid is None else bad)
+
+
+def label_codes(labels: ArrayLike, task: Task, cases: int, *, least: int = 0) -> Ints:
+    """Class codes (cases,) in `least`..K-1. Raises BadInput that names the first row out of range."""
+    values = np.asarray(labels)
+    if values.shape != (cases,):
+        raise BadInput(f"labels have shape {values.shape}, but there are {cases} cases")
+    if values.dtype.kind not in "iub":
+        raise BadInput("labels are integer class codes")
+    codes = values.astype(np.int64)
+    wrong = np.flatnonzero((codes < least) | (codes >= len(task.classes)))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: {codes[wrong[0]]} is not the code of one of the {len(task.classes)} classes")
+    return codes
+
+
+def cluster_codes(clusters: ArrayLike | None, cases: int) -> Ints | None:
+    """Dense cluster codes, or None where every case is its own cluster."""
+    if clusters is None:
+        return None
+    values = np.asarray(clusters)
+    if values.shape != (cases,):
+        raise BadInput(f"clusters have shape {values.shape}, but there are {cases} cases")
+    keys, codes = np.unique(values, return_inverse=True)
+    return None if keys.size == cases else codes.astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A candidate's replicates, and optionally a baseline's, on the same cases of one frozen version."""
+
+    task: Task
+    truth: Ints
+    candidate: Sequence[Arm]
+    baseline: Sequence[Arm]
+    clusters: Ints | None = None
+
+    @property
+    def cases(self) -> int:
+        return self.truth.size
+
+    @property
+    def artefacts(self) -> tuple[Arm, ...]:
+        """Replicate 0 of the candidate and, where there is one, of the baseline: what a release signs and checks judge."""
+        return (self.candidate[0], *self.baseline[:1])

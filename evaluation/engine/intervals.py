@@ -1,0 +1,93 @@
+"""Intervals of a proportion. Every function takes scalars or arrays of any one shape and returns a pair of float64 arrays of that shape.
+
+Counts may be fractional (effective counts of clustered data). `n == 0` gives NaN. Methods: Wilson 1927 (Newcombe 1998, Stat Med 17:857),
+Clopper & Pearson 1934, the ratio estimator of cluster samples with an effective sample size (Rao & Scott 1992).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from evaluation.engine.arrays import Floats, Ints, floats, ratio, tally
+
+Pair = tuple[Floats, Floats]
+
+
+def normal_quantile(level: float) -> float:
+    """z of a two-sided interval at `level` in (0, 1): 1.96 for 0.95."""
+    return float(special.ndtri(0.5 + level / 2))
+
+
+def t_quantile(level: float, degrees: ArrayLike) -> Floats:
+    """Two-sided Student quantile; infinite degrees give the normal one, degrees below 1 are taken as 1."""
+    degrees = np.maximum(floats(degrees), 1.0)
+    finite = np.where(np.isfinite(degrees), degrees, 1.0)
+    return np.where(np.isfinite(degrees), special.stdtrit(finite, 0.5 + level / 2), normal_quantile(level))
+
+
+def wilson(k: ArrayLike, n: ArrayLike, level: float = 0.95, *, quantile: ArrayLike | None = None) -> Pair:
+    """Wilson score interval of k successes in n; `quantile` replaces z (a t quantile for clustered data)."""
+    k, n = np.broadcast_arrays(floats(k), floats(n))
+    z = floats(normal_quantile(level) if quantile is None else quantile)
+    share, z2 = ratio(k, n), z * z
+    centre = ratio(k + z2 / 2, n + z2)
+    half = ratio(z, n + z2) * np.sqrt(np.maximum(n * share * (1 - share) + z2 / 4, 0.0))
+    low = np.where(k <= 0, 0.0, np.maximum(centre - half, 0.0))
+    high = np.where(k >= n, 1.0, np.minimum(centre + half, 1.0))
+    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+
+
+def clopper_pearson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> Pair:
+    """Exact two-sided interval: two one-sided bounds at half the error each."""
+    alpha = (1 - level) / 2
+    return exact_lower(k, n, alpha), exact_upper(k, n, alpha)
+
+
+def exact_lower(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Floats:
+    """One-sided Clopper–Pearson lower bound at confidence 1 - alpha; 0 when k is 0."""
+    k, n = np.broadcast_arrays(floats(k), floats(n))
+    inner = (k > 0) & (n > 0)
+    low = special.betaincinv(np.where(inner, k, 1.0), np.where(inner, n - k, 0.0) + 1.0, alpha)
+    return np.where(n > 0, np.where(inner, low, 0.0), np.nan)
+
+
+def exact_upper(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Floats:
+    """One-sided Clopper–Pearson upper bound at confidence 1 - alpha; 1 when k is n, 1 - alpha**(1/n) when k is 0."""
+    k, n = np.broadcast_arrays(floats(k), floats(n))
+    inner = (k < n) & (n > 0)
+    high = special.betaincinv(np.where(inner, k, 0.0) + 1.0, np.where(inner, n - k, 1.0), 1 - alpha)
+    return np.where(n > 0, np.where(inner, high, 1.0), np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteredShare:
+    """A proportion per stratum as the ratio estimator of its clusters; every field is an array over strata."""
+
+    value: Floats
+    n: Floats
+    n_effective: Floats
+    clusters: Ints
+
+    def wilson(self, level: float = 0.95) -> Pair:
+        """Wilson with the effective n and the t quantile on clusters - 1 degrees of freedom."""
+        return wilson(self.value * self.n_effective, self.n_effective, level, quantile=t_quantile(level, self.clusters - 1))
+
+
+def clustered_share(hits: ArrayLike, sizes: ArrayLike, stratum: ArrayLike, strata: int) -> ClusteredShare:
+    """Ratio estimator from one row per (stratum, cluster): `hits` successes among `sizes` cases, `stratum` in 0..strata-1.
+
+    r = K/M, se = sqrt(G/(G-1) * sum (k_g - r m_g)^2) / M, effective n = r(1-r)/se^2 capped at M. Where r is 0 or 1 the design effect is 0/0
+    and the effective n is the number of clusters, never of cases. Clusters without a case in the denominator (`sizes` 0) do not count.
+    """
+    hits, sizes, stratum = floats(hits), floats(sizes), np.asarray(stratum, dtype=np.int64)
+    n = tally(stratum, sizes, strata)
+    value = ratio(tally(stratum, hits, strata), n)
+    clusters = np.bincount(stratum[sizes > 0], minlength=strata).astype(np.int64)
+    squares = tally(stratum, (hits - np.nan_to_num(value)[stratum] * sizes) ** 2, strata)
+    variance = ratio(clusters * squares, (clusters - 1) * n**2)
+    spread = value * (1 - value)
+    effective = np.minimum(np.where(variance > 0, ratio(spread, variance), n), n)
+    degenerate = (spread <= 0) | (clusters < 2)
+    return ClusteredShare(value=value, n=n, n_effective=np.where(degenerate, clusters, effective), clusters=clusters)

@@ -1,0 +1,117 @@
+"""How many cases an answer needs, and how small a loss a set can see. All at a stated power (default 0.8) and one-sided alpha."""
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import numpy as np
+from scipy import special, stats
+
+from evaluation.engine.arrays import Floats, Ints
+from evaluation.engine.compare import mcnemar_loss, tango_score
+from evaluation.engine.intervals import exact_lower, exact_upper
+
+MOST_EXACT = 2000
+LIMIT = 10_000_000  # more cases than this is "not reachable"
+
+
+def non_inferiority_cases(psi: float, margin: float, *, alpha: float = 0.05, power: float = 0.8, design_effect: float = 1.0) -> int | None:
+    """Cases needed to show "not worse than `margin`" when nothing changed and a share `psi` of the cases flips.
+
+    Inverts Tango's bound at the outcome that is only reached or beaten with probability `power`: d = -z_power * sqrt(psi / n), but never
+    better than no flip at all. None where more than 10 million would be needed or the margin is not positive.
+    """
+    if margin <= 0:
+        return None
+    z_alpha, z_power = special.ndtri(1 - alpha), special.ndtri(power)
+
+    def enough(n: int) -> bool:
+        slip = min(float(z_power) * (psi / n) ** 0.5, psi) if psi > 0 else 0.0
+        return bool(tango_score(n * (psi + slip) / 2, n * (psi - slip) / 2, n, -margin) > z_alpha)
+
+    found = _smallest(enough)
+    return None if found is None else int(np.ceil(found * design_effect))
+
+
+def psi_upper(flips: float, n: float, confidence: float = 0.8) -> float:
+    """Upper bound of the share of flipping cases (Clopper–Pearson, one-sided)."""
+    return float(exact_upper(flips, n, 1 - confidence))
+
+
+def floor_cases(share: float, floor: float, *, alpha: float = 0.05, power: float = 0.8, design_effect: float = 1.0) -> int | None:
+    """Cases needed to prove a proportion at least `floor` when it is `share`.
+
+    None where the share is not above the floor (more cases cannot help).
+    """
+    if not share > floor:
+        return None
+
+    def enough(n: int) -> bool:
+        return bool(exact_lower(np.clip(stats.binom.ppf(1 - power, n, share), 0, n), n, alpha) >= floor)
+
+    found = _smallest(enough)
+    return None if found is None else int(np.ceil(found * design_effect))
+
+
+def _smallest(enough: Callable[[int], bool]) -> int | None:
+    """Smallest n that is enough, taking `enough` as monotone: doubling, then bisection."""
+    high = 1
+    while not enough(high):
+        high *= 2
+        if high > LIMIT:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def detectable_loss(n: float, *, gained: float = 0.02, alpha: float = 0.05, power: float = 0.8) -> float | None:
+    """Smallest true loss that the one-sided mid-P test would prove with `n` cases, when a share `gained` of them becomes newly right.
+
+    Exact sum over the binomial number of flips up to 2,000 cases, the normal approximation beyond. None where not even losing every case would do.
+    """
+    n = int(n)
+    top = 1 - 2 * gained
+    if n < 1 or top <= 0:
+        return None
+    reaches = partial(_normal_power, n, gained, alpha) if n > MOST_EXACT else partial(_exact_power, n, gained, _critical(n, alpha))
+    if reaches(top) < power:
+        return None
+    low, high = 0.0, top
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        low, high = (low, middle) if reaches(middle) >= power else (middle, high)
+    return high
+
+
+def _normal_power(n: int, gained: float, alpha: float, loss: float) -> float:
+    share = 2 * gained + loss
+    null_sd, sd = (share / n) ** 0.5, (max(share - loss**2, 0.0) / n) ** 0.5
+    reach = loss - float(special.ndtri(1 - alpha)) * null_sd
+    return float(special.ndtr(reach / sd)) if sd > 0 else float(reach > 0)
+
+
+def _exact_power(n: int, gained: float, critical: Ints, loss: float) -> float:
+    """Sum over the number of flips of its chance times the chance of at least `critical` losses among them."""
+    share = 2 * gained + loss
+    flips = np.arange(n + 1)
+    chance = np.exp(special.xlogy(flips, share) + special.xlog1py(n - flips, -share) - special.betaln(flips + 1, n - flips + 1)) / (n + 1)
+    possible = critical <= flips
+    wanted, total = critical[possible].astype(np.float64), flips[possible]
+    return float(chance[possible] @ special.betainc(wanted, total - wanted + 1, (gained + loss) / share))
+
+
+@cache
+def _critical_table(most: int, alpha: float) -> Ints:
+    flips = np.arange(most + 1)
+    guess = np.asarray(stats.binom.isf(alpha, flips, 0.5))
+    lost = np.clip(guess[:, None] + np.arange(-2, 3), 0, flips[:, None] + 1)
+    significant = (lost <= flips[:, None]) & (mcnemar_loss(lost, np.maximum(flips[:, None] - lost, 0)) <= alpha)
+    found = np.where(significant.any(axis=1), lost[np.arange(flips.size), significant.argmax(axis=1)], flips + 1)
+    return found.astype(np.int64)
+
+
+def _critical(n: int, alpha: float) -> Ints:
+    """Per number of flips 0..n the smallest count of losses that is significant (flips + 1 where none is)."""
+    return _critical_table(MOST_EXACT, alpha)[: n + 1]

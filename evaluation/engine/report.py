@@ -1,0 +1,259 @@
+"""The figures of a run report from arrays: `metrics`, `flips`, `replicates` and `sanity` as plain JSON values, equal for equal evidence.
+
+`report` is the one entry point. Stratum by stratum it says the mean over replicates with an interval in which runs and cases are random,
+and, where there are several, the artefact (replicate 0), which is what checks judge.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.engine.arrays import BadInput, Floats, optional
+from evaluation.engine.artefact import Artefact, Column, Settings
+from evaluation.engine.compare import Flips
+from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_codes
+from evaluation.engine.figures import FlipFigures
+from evaluation.engine.intervals import exact_upper
+from evaluation.engine.metrics import Metric, registry
+from evaluation.engine.recipes import Estimates, recipe_interval
+from evaluation.engine.replicates import residual_variance, spread_interval, underspecification
+from evaluation.engine.sanity import label_findings, score_findings
+from evaluation.engine.strata import Block, Strata, Stratum, blocks
+
+Entry = dict[str, Any]
+LEAST_RUNS_FOR_SD = 3
+
+
+def comparison_of(
+    task: Task, truth: ArrayLike, candidate: Sequence[Arm], baseline: Sequence[Arm] = (), clusters: ArrayLike | None = None
+) -> Comparison:
+    """Check that everything is about the same cases. Raises BadInput that names what does not fit."""
+    cases = np.asarray(truth).size
+    codes = label_codes(truth, task, cases)
+    if not candidate:
+        raise BadInput("a report needs at least one replicate of the candidate")
+    for side, arms in (("candidate", candidate), ("baseline", baseline)):
+        for number, arm in enumerate(arms):
+            if arm.labels.shape != (cases,):
+                raise BadInput(f"{side} replicate {number} has {arm.labels.size} predictions, but there are {cases} cases")
+    return Comparison(task, codes, tuple(candidate), tuple(baseline), cluster_codes(clusters, cases))
+
+
+def report(
+    comparison: Comparison, strata: Strata, *, seed: bytes, level: float = 0.95, resamples: int = 2000, home: str | None = None
+) -> Entry:
+    """Everything a run report says about these predictions; keys `metrics`, `flips`, `replicates`, `sanity`.
+
+    `strata` may overlap; "all" is put first if it is not among them. `seed`: from `seeds.seed_from`. `home` names the stratum in which
+    seeds are expected to agree, for the underspecification index. Metrics follow the strata's order, then the registry's.
+    """
+    settings = Settings(seed=seed, level=level, resamples=resamples)
+    wanted = _with_all(strata, comparison.cases)
+    metrics = registry(comparison.task)
+    entries: dict[str, list[Entry]] = {}
+    flips: dict[str, Entry] = {}
+    runs: dict[str, tuple[Floats, float, int]] = {}
+    for block in blocks(wanted, comparison.cases, comparison.clusters):
+        part = _BlockReport(comparison, block, settings, metrics)
+        entries |= part.entries()
+        flips |= part.flips()
+        runs |= part.runs()
+    order = [name for item in wanted for name in ([item.name] if isinstance(item, Stratum) else item.names)]
+    return {
+        "metrics": [entry for name in order for entry in entries[name]],
+        "flips": {**{k: v for k, v in flips["all"].items() if k != "stratum"}, "strata": [flips[name] for name in order]}
+        if flips
+        else None,
+        "replicates": _replicates(comparison, runs, order, home, level),
+        "sanity": _sanity(comparison),
+    }
+
+
+def _with_all(strata: Strata, cases: int) -> Strata:
+    named = {name for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)}
+    return strata if "all" in named else [Stratum("all", np.ones(cases, dtype=np.bool_)), *strata]
+
+
+class _BlockReport:
+    """The entries of one block of disjoint strata."""
+
+    def __init__(self, comparison: Comparison, block: Block, settings: Settings, metrics: Sequence[Metric]) -> None:
+        self.comparison, self.block, self.settings, self.metrics = comparison, block, settings, metrics
+        self.artefact = Artefact(comparison, block, settings, metrics)
+        self.recipes = self.artefact.recipes
+        self.several = len(comparison.candidate) > 1 or len(comparison.baseline) > 1
+
+    def entries(self) -> dict[str, list[Entry]]:
+        out: dict[str, list[Entry]] = {name: [] for name in self.block.names}
+        supports = self.artefact.tables[0].support if self.block.size else np.zeros((0, 0))
+        for metric in self.metrics:
+            column = self.artefact.column(metric)
+            values = self.recipes.values(metric, False)
+            theirs = self.recipes.values(metric, True) if self.comparison.baseline else None
+            estimates = self.recipes.estimates(metric) if self.several else None
+            about = metric.index if metric.index is not None else self.comparison.task.positive
+            for stratum, name in enumerate(self.block.names):
+                entry = self._entry(metric, column, stratum, name)
+                entry["n_positive"] = None if about is None else int(supports[stratum, about])
+                entry["replicates"] = [optional(value) for value in values[:, stratum]]
+                if estimates is not None:
+                    runs = (values[:, stratum], None if theirs is None else theirs[:, stratum])
+                    self._over_runs(entry, metric, runs, estimates[stratum])
+                out[name].append(entry)
+        return out
+
+    def _entry(self, metric: Metric, column: Column, stratum: int, name: str) -> Entry:
+        """The artefact's figures; where there is one replicate on each side they are the report's."""
+        ours, gap = column.candidate[stratum], column.difference[stratum] if column.difference else None
+        theirs = column.baseline[stratum] if column.baseline else None
+        return {
+            "metric": metric.id,
+            "stratum": name,
+            "value": ours.value,
+            "low": ours.low,
+            "high": ours.high,
+            "level": self.settings.level,
+            "method": ours.method,
+            "n": int(self.block.n[stratum]),
+            "n_positive": None,
+            "denominator": ours.n,
+            "clusters": int(self.block.clusters_per_stratum[stratum]),
+            "baseline": None
+            if theirs is None
+            else {"value": theirs.value, "low": theirs.low, "high": theirs.high, "n": int(self.block.n[stratum])},
+            "difference": None if gap is None else asdict(gap),
+            "undefined": ours.undefined,
+        }
+
+    def _over_runs(self, entry: Entry, metric: Metric, runs: tuple[Floats, Floats | None], estimates: Estimates) -> None:
+        """Replace the artefact's figures by those over replicates and keep the former under `artefact`."""
+        level = self.settings.level
+        ours, theirs = runs
+        entry["artefact"] = {key: entry[key] for key in ("value", "low", "high", "method", "difference")}
+        entry["sd"] = optional(np.std(ours, ddof=1)) if ours.size >= LEAST_RUNS_FOR_SD else None
+        if np.isnan(ours).any():
+            entry |= {"value": None, "low": None, "high": None, "method": None, "difference": None}
+            entry["undefined"] = entry["undefined"] or "undefined in some replicates"
+            return
+        if estimates.candidate is not None and ours.size > 1:
+            found = recipe_interval(estimates.candidate, metric, float(ours.mean()), level)
+            entry["value"] = float(ours.mean())
+            if found is not None:
+                entry |= {"low": found[0], "high": found[1], "method": "variance components"}
+        if theirs is None or estimates.difference is None or estimates.baseline is None or np.isnan(theirs).any():
+            return
+        if theirs.size > 1:
+            entry["baseline"]["value"] = float(theirs.mean())
+            if (old := recipe_interval(estimates.baseline, metric, float(theirs.mean()), level)) is not None:
+                entry["baseline"] |= {"low": old[0], "high": old[1]}
+        if estimates.difference.variance > 0:
+            low, high = estimates.difference.interval(level, low=metric.low - metric.high, high=metric.high - metric.low)
+            value = float(ours.mean() - theirs.mean())
+            shift = value - estimates.difference.value  # pseudo-values centre on the value only to first order
+            method = "variance components" if theirs.size > 1 else "variance components, recipe against this artefact"
+            gap = {"value": value, "low": low + shift, "high": high + shift, "p": estimates.difference.p(), "method": method}
+            entry["difference"] = gap
+
+    def flips(self) -> dict[str, Entry]:
+        """Newly wrong and newly right of replicate 0 against replicate 0, per stratum."""
+        if not self.comparison.baseline:
+            return {}
+        figures = self.artefact.flips
+        new, old = (table.tp.sum(axis=-1) for table in self.artefact.tables)
+        return {
+            name: _flip_entry(name, figures, stratum, int(new[stratum]), int(old[stratum])) for stratum, name in enumerate(self.block.names)
+        }
+
+    def runs(self) -> dict[str, tuple[Floats, float, int]]:
+        """Per stratum each run's accuracy, the residual variance of correctness, and n."""
+        if len(self.comparison.candidate) < 2:
+            return {}
+        accuracy = self.metrics[0]
+        hits, _ = self.recipes.hits(accuracy, False)
+        values = self.recipes.values(accuracy, False)
+        return {
+            name: (values[:, s], residual_variance(hits[:, self.recipes.members[s]]), int(self.block.n[s]))
+            for s, name in enumerate(self.block.names)
+        }
+
+
+def _flip_entry(name: str, figures: FlipFigures, stratum: int, new: int, old: int) -> Entry:
+    """Row 0 of `figures` is accuracy. The upper bound of the negative flip rate is Clopper–Pearson, one-sided 95 %, on the effective n."""
+    lost, gained, n = int(figures.lost[0, stratum]), int(figures.gained[0, stratum]), int(figures.n[0, stratum])
+    right = old - lost
+    flips = Flips(both_right=np.array(right), lost=np.array(lost), gained=np.array(gained), both_wrong=np.array(n - right - lost - gained))
+    effective = n / float(figures.design_effect[0, stratum])
+    return {
+        "stratum": name,
+        "newly_wrong": lost,
+        "newly_right": gained,
+        "both_right": right,
+        "both_wrong": n - right - lost - gained,
+        "n": n,
+        "negative_flip_rate": lost / n if n else None,
+        "negative_flip_rate_high": optional(exact_upper(lost / n * effective, effective, 0.05)) if n else None,
+        "positive_flip_rate": gained / n if n else None,
+        "trust_compatibility": optional(flips.trust_compatibility),
+        "error_compatibility": optional(flips.error_compatibility),
+        "p": optional(figures.p[0, stratum]) if n else None,
+        "p_exact": optional(figures.p_exact[0, stratum]) if n else None,
+    }
+
+
+def _replicates(
+    comparison: Comparison, runs: dict[str, tuple[Floats, float, int]], order: Sequence[str], home: str | None, level: float
+) -> Entry:
+    """How far the seeds spread in each stratum, and whether they agree at home and disagree elsewhere."""
+    out: Entry = {
+        "candidate": len(comparison.candidate),
+        "baseline": len(comparison.baseline),
+        "metric": "accuracy",
+        "home": home,
+        "strata": [],
+    }
+    for name in order if runs else []:
+        values, _, n = runs[name]
+        count = values.size
+        sd = float(np.std(values, ddof=1)) if n else float("nan")
+        low, high = spread_interval(sd, count, level)
+        shown = count >= LEAST_RUNS_FOR_SD
+        entry: Entry = {"stratum": name, "n": n, "values": [optional(v) for v in values], "mean": optional(values.mean())}
+        entry |= {
+            "sd": optional(sd) if shown else None,
+            "sd_low": optional(low) if shown else None,
+            "sd_high": optional(high) if shown else None,
+        }
+        if home is not None and home in runs and name != home and n:
+            at_home, residual, cases = runs[home]
+            entry["underspecification"] = asdict(underspecification(at_home, values, residual, cases, level))
+        out["strata"].append(entry)
+    return out
+
+
+def _sanity(comparison: Comparison) -> list[Entry]:
+    """Findings of every replicate of the candidate, and of the baseline's replicate 0."""
+    task, out = comparison.task, []
+    arms = [("candidate", number, arm) for number, arm in enumerate(comparison.candidate)] + [
+        ("baseline", 0, arm) for arm in comparison.baseline[:1]
+    ]
+    for side, number, arm in arms:
+        found = label_findings(arm.labels, comparison.truth, task.classes)
+        if arm.scores is not None:
+            found += score_findings(
+                arm.scores,
+                comparison.truth,
+                task.classes,
+                positive=task.positive,
+                answered=arm.labels >= 0,
+                ranking=partial(arm.ranking, task=task),
+            )
+        if arm.invalid_count:
+            out.append(
+                {"side": side, "replicate": number, "code": "non_finite", "severity": "error", "numbers": {"rows": arm.invalid_count}}
+            )
+        out += [{"side": side, "replicate": number, **asdict(finding)} for finding in found]
+    return out

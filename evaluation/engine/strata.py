@@ -1,0 +1,185 @@
+"""Strata as disjoint blocks, so that one pass over the cases serves all strata of an attribute.
+
+A caller names strata in one of two ways: a `Grouping` (one code per case: the values of an attribute, the classes, the bins of a number)
+or a `Stratum` (a mask or an index array: a named query, an intersection, "all"). Masks that do not overlap are packed into common blocks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Disjoint strata: `codes` (n,) holds an index into `names`, or -1 for a case in none of them."""
+
+    names: Sequence[str]
+    codes: ArrayLike
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """One stratum: `members` is a boolean mask (n,) or an array of distinct case indices."""
+
+    name: str
+    members: ArrayLike
+
+
+Strata = Sequence[Grouping | Stratum]
+
+
+@dataclass(frozen=True)
+class Units:
+    """The clusters inside each stratum: `unit` (rows,) numbers them, `stratum` (units,) says whose each is."""
+
+    unit: Ints
+    stratum: Ints
+
+    @property
+    def count(self) -> int:
+        return self.stratum.size
+
+    def totals(self, weights: ArrayLike | None = None) -> Floats:
+        """Sum of `weights` (rows,) per unit; the number of rows without weights."""
+        return np.bincount(self.unit, None if weights is None else np.asarray(weights, dtype=np.float64), self.count).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Disjoint strata over `rows` (ascending case indices).
+
+    `codes` (rows,) is the stratum of each row, `clusters` (rows,) its cluster or None.
+    """
+
+    names: tuple[str, ...]
+    rows: Ints
+    codes: Ints
+    cases: int
+    clusters: Ints | None
+
+    @property
+    def size(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def n(self) -> Ints:
+        return np.bincount(self.codes, minlength=self.size).astype(np.int64)
+
+    @cached_property
+    def units(self) -> Units | None:
+        """None where every case is its own cluster throughout the block."""
+        if self.clusters is None:
+            return None
+        width = int(self.clusters.max(initial=0)) + 1
+        keys, unit = np.unique(self.codes * width + self.clusters, return_inverse=True)
+        return None if keys.size == self.rows.size else Units(unit.astype(np.int64), (keys // width).astype(np.int64))
+
+    @cached_property
+    def clusters_per_stratum(self) -> Ints:
+        return self.n if self.units is None else np.bincount(self.units.stratum, minlength=self.size).astype(np.int64)
+
+    @property
+    def clustered(self) -> Bools:
+        """Per stratum: some cluster holds more than one of its cases."""
+        return np.asarray(self.clusters_per_stratum < self.n)
+
+    def pick(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+        """`values` (cases, ...) at the block's rows, without a copy where the block holds every case."""
+        return values if self.rows.size == self.cases else values[self.rows]
+
+    @cached_property
+    def _narrow(self) -> NDArray[np.integer[Any]]:
+        return self.codes.astype(np.uint16) if self.size < 1 << 16 else self.codes  # numpy sorts 16-bit integers by radix
+
+    def sorted_by(self, order: Ints) -> tuple[Ints, Ints, NDArray[np.integer[Any]]]:
+        """The block's rows ordered by (stratum, position in `order`), where `order` sorts all cases by score.
+
+        Returns (positions into `rows`, their positions in `order`, their strata).
+        """
+        if self.rows.size == self.cases:
+            rows, ranked = order, np.arange(self.cases)
+        else:
+            position = np.full(self.cases, -1, dtype=np.int64)
+            position[self.rows] = np.arange(self.rows.size)
+            rows = position[order]
+            ranked = np.flatnonzero(rows >= 0)
+            rows = rows[ranked]
+        stratum = self._narrow[rows]
+        if self.size == 1:
+            return rows, ranked, stratum
+        turn = np.argsort(stratum, kind="stable")
+        return rows[turn], ranked[turn], stratum[turn]
+
+    def members(self) -> list[Ints]:
+        """Per stratum the positions (into `rows`) of its cases."""
+        return np.split(np.argsort(self._narrow, kind="stable"), np.cumsum(self.n)[:-1])
+
+
+def blocks(strata: Strata, cases: int, clusters: Ints | None = None) -> list[Block]:
+    """The strata as blocks. Raises BadInput for wrong lengths, codes or indices out of range, repeated members and repeated names."""
+    names = [name for item in strata for name in (item.names if isinstance(item, Grouping) else [item.name])]
+    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if repeated:
+        raise BadInput(f"stratum {repeated[0]!r} is given twice")
+    found = [_grouping(item, cases) for item in strata if isinstance(item, Grouping)]
+    packed: list[tuple[list[str], Ints]] = []
+    for item in strata:
+        if isinstance(item, Stratum):
+            _pack(packed, item.name, _mask(item, cases))
+    found += [(tuple(names), codes) for names, codes in packed]
+    out = []
+    for block_names, codes in found:
+        rows = np.flatnonzero(codes >= 0)
+        whole = rows.size == cases
+        out.append(
+            Block(
+                block_names,
+                rows,
+                codes if whole else codes[rows],
+                cases,
+                None if clusters is None else clusters if whole else clusters[rows],
+            )
+        )
+    return out
+
+
+def _grouping(item: Grouping, cases: int) -> tuple[tuple[str, ...], Ints]:
+    codes = np.asarray(item.codes).astype(np.int64)
+    if codes.shape != (cases,):
+        raise BadInput(f"a grouping has codes of shape {codes.shape}, but there are {cases} cases")
+    wrong = np.flatnonzero((codes < -1) | (codes >= len(item.names)))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: code {codes[wrong[0]]} names none of the {len(item.names)} strata of its grouping")
+    return tuple(item.names), codes
+
+
+def _mask(item: Stratum, cases: int) -> Bools:
+    members = np.asarray(item.members)
+    if members.dtype == np.bool_:
+        if members.shape != (cases,):
+            raise BadInput(f"stratum {item.name!r}: the mask has shape {members.shape}, but there are {cases} cases")
+        return members
+    indices = members.astype(np.int64)
+    if indices.size and (indices.min() < 0 or indices.max() >= cases):
+        raise BadInput(f"stratum {item.name!r}: an index lies outside the {cases} cases")
+    mask = np.zeros(cases, dtype=np.bool_)
+    mask[indices] = True
+    if int(mask.sum()) != indices.size:
+        raise BadInput(f"stratum {item.name!r}: a case is listed twice")
+    return mask
+
+
+def _pack(packed: list[tuple[list[str], Ints]], name: str, mask: Bools) -> None:
+    """Put the mask into the first block it does not overlap with, else into a new one."""
+    for names, codes in packed:
+        if not np.any(codes[mask] >= 0):
+            codes[mask] = len(names)
+            names.append(name)
+            return
+    packed.append(([name], np.where(mask, 0, -1).astype(np.int64)))

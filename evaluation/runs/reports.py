@@ -1,0 +1,137 @@
+"""The report of a run: computed once from stored predictions, kept as canonical JSON under its digest.
+
+It holds digests, names and numbers, and no run number, time or host: the same evidence gives the same bytes.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evaluation.engine.data import Comparison
+from evaluation.engine.report import report
+from evaluation.engine.strata import Strata
+from evaluation.runs.material import FAILURES, Answers, Material, material_of
+from evaluation.runs.models import Run
+from hardcases.blobs.store import get_store
+from hardcases.errors import Conflict
+from hardcases.web.json_edge import canonical, read_json
+
+FORMAT = "hardcases/report/1"
+LISTED = 100
+MAX_REPORT = 256_000_000
+Report = dict[str, Any]
+
+
+class NoReportYet(Conflict):
+    code, title = "no_report_yet", "There is no report yet"
+
+
+def build(material: Material) -> Report:
+    """The whole report as plain values."""
+    run = material.run
+    home = run.plan.get("home")
+    figures = report(material.comparison, material.strata, seed=material.seed, home=home if home in material.names else None)
+    return {
+        "format": FORMAT,
+        "verdict": None,
+        "model": str(run.model_version),
+        "baseline": str(run.baseline_version) if run.baseline_version else None,
+        "test_set": str(run.test_set_version),
+        "manifest_digest": run.manifest_digest,
+        "cases": run.cases,
+        "plan": run.plan,
+        "predictions": {
+            "candidate": [_about(answers) for answers in material.candidate],
+            "baseline": [_about(answers) for answers in material.baseline],
+        },
+        "coverage": {
+            "value": material.coverage,
+            "answered": sum(int(answers.answered.sum()) for answers in material.candidate),
+            "expected": run.cases * len(material.candidate),
+            "missing": unanswered(material),
+        },
+        "seed": material.seed.hex(),
+        "stress": None,
+        **figures,
+    }
+
+
+def _about(answers: Answers) -> Report:
+    return {
+        "replicate": answers.replicate,
+        "digest": answers.digest,
+        "answered": int(answers.answered.sum()),
+        "refused": int(answers.refused.sum()),
+        "invalid": int(answers.invalid.sum()),
+    }
+
+
+def unanswered(material: Material) -> Report:
+    """Cases without an answer, counted by reason; the first hundred by key."""
+    listed, reasons = [], dict[str, int]()
+    for answers in material.candidate:
+        for row in np.flatnonzero(~answers.answered):
+            code = why_unanswered(answers, int(row))
+            reasons[code] = reasons.get(code, 0) + 1
+            if len(listed) < LISTED:
+                listed.append({"case": material.cases.keys[int(row)], "replicate": answers.replicate, "reason": code})
+    return {"count": sum(reasons.values()), "reasons": reasons, "first": listed}
+
+
+def why_unanswered(answers: Answers, row: int) -> str:
+    """The code of a failure (see `material.FAILURES`), `no_prediction` where a file left the case out or its shard failed."""
+    message = answers.message(row)
+    return message if message in FAILURES else "no_prediction"
+
+
+def report_of(run: Run) -> Report:
+    """The stored report. Raises NoReportYet until the run has succeeded."""
+    if run.report_sha256 is None:
+        raise NoReportYet(f"Run {run.number} is {run.state}; its report exists once it has succeeded. Ask again later.")
+    stored: Report = read_json(get_store().read(run.report_sha256), limit=MAX_REPORT)
+    return stored
+
+
+def figures_of(run: Run) -> list[Report]:
+    """The metric entries of the stored report: the numbers that a signature covers."""
+    entries: list[Report] = report_of(run)["metrics"]
+    return entries
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What checks judge: stored predictions as a comparison, the strata of the version, the report's findings."""
+
+    comparison: Comparison
+    strata: Strata
+    names: list[str]
+    minimums: dict[str, int]
+    sanity: list[Report]
+    answered: int
+    seed: bytes
+
+
+def evidence_of(run: Run) -> Evidence:
+    """Read the evidence of a succeeded run again. `minimums` are those the version pins, `answered` counts replicate 0."""
+    material = material_of(run)
+    pinned = run.test_set_version.header["strata"]
+    return Evidence(
+        comparison=material.comparison,
+        strata=material.strata,
+        names=material.names,
+        minimums={f"stratum:{rule['slug']}": rule["minimum"] for rule in pinned if rule["minimum"]},
+        sanity=report_of(run)["sanity"],
+        answered=int(material.candidate[0].answered.sum()),
+        seed=material.seed,
+    )
+
+
+def store_report(document: Report) -> str:
+    """Keep a report under the SHA-256 of its RFC 8785 form, and return that."""
+    return get_store().put_bytes(canonical(document))
+
+
+def entry(document: Report, metric: str, stratum: str) -> Report | None:
+    """One metric in one stratum."""
+    return next((item for item in document["metrics"] if item["metric"] == metric and item["stratum"] == stratum), None)

@@ -1,0 +1,148 @@
+"""Labelling: people append statements about what a case truly is; the newest counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from hardcases.audit import actions as audit
+from hardcases.audit.actors import Actor
+from hardcases.cases.access import NO_CASE, number_in
+from hardcases.cases.models import Case
+from hardcases.cases.shapes import shape_of
+from hardcases.errors import Conflict, Detail, Forbidden, Invalid, NotFound, Refusal
+from hardcases.labels.models import CurrentLabel, LabelRevision
+from hardcases.projects.models import Project
+from hardcases.web.json_edge import digest_of
+
+MAX_NOTE = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelItem:
+    """One statement: the case's key, the label in the shape of the project's task, and perhaps why."""
+
+    case: str
+    label: Any
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """What became of a statement. `created` is False where the newest label says the same already."""
+
+    case: Case
+    revision: LabelRevision
+    created: bool
+
+
+@dataclass
+class _Batch:
+    """The cases of one call, locked, with their newest revisions."""
+
+    cases: dict[int, Case]
+    newest: dict[int, LabelRevision]
+    new: list[LabelRevision] = field(default_factory=list)
+
+
+@transaction.atomic
+def label_cases(*, actor: Actor, project: Project, items: Sequence[LabelItem]) -> list[Labelled | Refusal]:
+    """Append label revisions, in order; a refused item does not hold up the others. An equal label makes none.
+
+    The number of queries does not grow with the items. Raises Forbidden for the system: a label is a person's word.
+    """
+    if actor.user_id is None:
+        raise Forbidden("A label is a person's word; the system itself cannot give one. Nothing was changed.")
+    batch = _locked(project, items)
+    outcomes: list[Labelled | Refusal] = []
+    for item in items:
+        try:
+            outcomes.append(_append(actor, project, batch, item))
+        except (NotFound, Conflict, Invalid) as refusal:
+            outcomes.append(refusal)
+    _write(batch)
+    _record(actor, project, batch)
+    return outcomes
+
+
+def label_case(*, actor: Actor, project: Project, item: LabelItem) -> Labelled:
+    """One statement. Raises its refusal."""
+    (outcome,) = label_cases(actor=actor, project=project, items=[item])
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
+
+
+def checked_label(project: Project, said: Any) -> dict[str, Any]:
+    """The label in the form in which equal labels are equal. Raises Invalid, with a pointer, for anything that does not fit the project."""
+    label, findings = shape_of(project.task, project.classes, label=True).read(said)
+    if findings:
+        errors = [
+            Detail(pointer="/label" + "".join(f"/{step}" for step in part.place.split(".") if step), detail=part.problem)
+            for part in findings
+        ]
+        raise Invalid(f"The label does not fit the project: {findings[0].problem} It was not stored.", errors=errors[:20])
+    if label is None:
+        raise Invalid("The label says nothing. It was not stored.", errors=[Detail(pointer="/label", detail="The label is empty.")])
+    if "labels" in label:
+        label = {"labels": sorted(label["labels"])}
+    return label
+
+
+def _locked(project: Project, items: Sequence[LabelItem]) -> _Batch:
+    numbers = {number_in(project, item.case) for item in items} - {None}
+    # Locked in one order, so that two batches over the same cases wait for each other instead of blocking each other.
+    cases = Case.objects.select_for_update().filter(project=project, number__in=numbers).order_by("pk")
+    by_number = {case.number: case for case in cases}
+    current = CurrentLabel.objects.filter(case__in=[case.pk for case in by_number.values()]).select_related("revision")
+    return _Batch(by_number, {label.case_id: label.revision for label in current})
+
+
+def _append(actor: Actor, project: Project, batch: _Batch, item: LabelItem) -> Labelled:
+    number = number_in(project, item.case)
+    case = None if number is None else batch.cases.get(number)
+    if case is None:
+        raise NotFound(f"{NO_CASE} This label was not stored.")
+    if case.state == "erased":
+        raise Conflict(f"{item.case} was erased for good. This label was not stored.")
+    if len(item.note) > MAX_NOTE:
+        raise Invalid(f"The note is longer than {MAX_NOTE:,} characters. This label was not stored. Shorten it.")
+    label = checked_label(project, item.label)
+    digest = digest_of(label)
+    newest = batch.newest.get(case.pk)
+    if newest is not None and newest.digest == digest:
+        return Labelled(case=case, revision=newest, created=False)
+    revision = LabelRevision(
+        case=case,
+        number=newest.number + 1 if newest else 1,
+        label=label,
+        digest=digest,
+        note=item.note,
+        author_id=actor.user_id,
+        author_name=actor.name[:150],
+    )
+    batch.newest[case.pk] = revision
+    batch.new.append(revision)
+    return Labelled(case=case, revision=revision, created=True)
+
+
+def _write(batch: _Batch) -> None:
+    LabelRevision.objects.bulk_create(batch.new)
+    last = {revision.case_id: revision for revision in batch.new}
+    current = [CurrentLabel(case_id=pk, revision=revision, value=revision.label.get("label")) for pk, revision in last.items()]
+    CurrentLabel.objects.bulk_create(current, update_conflicts=True, unique_fields=["case"], update_fields=["revision", "value"])
+
+
+def _record(actor: Actor, project: Project, batch: _Batch) -> None:
+    if len(batch.new) == 1:
+        (one,) = batch.new
+        key = f"{project.key_prefix}-{one.case.number}"
+        audit.record(actor, "case.labelled", "case", key, project_id=project.pk, after={"revision": one.number, "digest": one.digest})
+    elif batch.new:
+        audit.record(actor, "case.batch_labelled", "project", project.slug, project_id=project.pk, after={"revisions": len(batch.new)})
+
+
+def forget_notes(_: Actor, case: Case) -> None:
+    """This room's part of a lawful erasure: what people wrote beside their labels may be personal. The labels themselves stay."""
+    LabelRevision.objects.filter(case=case).exclude(note="").update(note="")

@@ -1,0 +1,110 @@
+"""ROC AUC, DeLong and its clustered form against independent implementations."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from evaluation.engine.arrays import BadInput
+from evaluation.engine.auc import (
+    auc_by_stratum,
+    auc_interval,
+    difference_interval,
+    difference_p,
+    influence_variance,
+    rank,
+    scaled_influence,
+)
+from evaluation.engine.data import cluster_codes
+from evaluation.engine.strata import Grouping, blocks
+from tests.engine.build import whole
+
+
+def delong(positive: NDArray[np.bool_], *columns: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """DeLong 1988 from its definition: the whole kernel matrix, quadratic in the cases."""
+    v10, v01 = [], []
+    for s in columns:
+        kernel = (s[positive][:, None] > s[~positive]) + 0.5 * (s[positive][:, None] == s[~positive])
+        v10.append(kernel.mean(axis=1))
+        v01.append(kernel.mean(axis=0))
+    m, k = positive.sum(), (~positive).sum()
+    return np.mean(v10, axis=1), np.atleast_2d(np.cov(v10)) / m + np.atleast_2d(np.cov(v01)) / k
+
+
+def draw(seed: int, n: int, decimals: int | None) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
+    rng = np.random.default_rng(seed)
+    positive = rng.random(n) < 0.4
+    positive[:4] = [True, True, False, False]
+    base = rng.normal(0, 1, n) + positive
+    a, b = base + rng.normal(0, 0.5, n), base + rng.normal(0, 0.7, n)
+    return positive, *(x if decimals is None else np.round(x, decimals) for x in (a, b))
+
+
+@given(st.integers(0, 10_000), st.integers(4, 60), st.sampled_from([None, 0, 1]))
+def test_value_and_paired_variance_equal_the_definition(seed: int, n: int, decimals: int | None) -> None:
+    positive, a, b = draw(seed, n, decimals)
+    block = whole(n)
+    value, covariance = delong(positive, a, b)
+    one, two = auc_by_stratum(rank(a), positive, block), auc_by_stratum(rank(b), positive, block)
+    assert one.value[0] == pytest.approx(value[0], abs=1e-12)
+    assert one.value[0] == pytest.approx(roc_auc_score(positive, a), abs=1e-12)
+    ours, theirs = scaled_influence(one, positive, block), scaled_influence(two, positive, block)
+    assert influence_variance(ours, block)[0] == pytest.approx(covariance[0, 0], abs=1e-12)
+    paired = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+    assert influence_variance(ours - theirs, block)[0] == pytest.approx(paired, abs=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [None, 1])
+def test_strata_of_a_grouping_equal_each_alone(decimals: int | None) -> None:
+    positive, a, _ = draw(7, 500, decimals)
+    codes = np.random.default_rng(1).integers(-1, 4, 500)
+    block = blocks([Grouping(["w", "x", "y", "z"], codes)], 500)[0]
+    together = auc_by_stratum(rank(a), positive, block)
+    for s in range(4):
+        assert together.value[s] == pytest.approx(roc_auc_score(positive[codes == s], a[codes == s]), abs=1e-12)
+
+
+def test_singleton_clusters_give_delong_exactly() -> None:
+    positive, a, _ = draw(3, 80, 1)
+    alone, pairs = whole(80), whole(80, cluster_codes(np.arange(80) // 2, 80))
+    shuffled = whole(80, np.random.default_rng(0).permutation(80))
+    found = auc_by_stratum(rank(a), positive, alone)
+    plain = influence_variance(scaled_influence(found, positive, alone), alone)[0]
+    assert influence_variance(scaled_influence(found, positive, shuffled), shuffled)[0] == pytest.approx(plain, rel=1e-12)
+    assert influence_variance(scaled_influence(found, positive, pairs), pairs)[0] != pytest.approx(plain, rel=1e-3)
+
+
+def test_copying_every_case_leaves_the_clustered_variance() -> None:
+    positive, a, _ = draw(3, 60, None)
+    alone = whole(60)
+    once = influence_variance(scaled_influence(auc_by_stratum(rank(a), positive, alone), positive, alone), alone)[0]
+    copies, clusters = np.repeat(positive, 3), np.repeat(np.arange(60), 3)
+    block = whole(180, clusters)
+    thrice = influence_variance(scaled_influence(auc_by_stratum(rank(np.repeat(a, 3)), copies, block), copies, block), block)[0]
+    assert thrice == pytest.approx(once, rel=1e-12)
+
+
+class IntervalTests:
+    def test_perfect_separation_falls_back_to_the_smaller_class(self) -> None:
+        low, high, exact = auc_interval(1.0, 0.0, 12)
+        assert (float(low), float(high), bool(exact)) == (pytest.approx(0.025 ** (1 / 12)), 1.0, True)
+
+    def test_undefined_stays_undefined(self) -> None:
+        assert np.isnan(auc_interval(np.nan, np.nan, 0)[0])
+
+    def test_identical_models_do_not_get_a_zero_width(self) -> None:
+        low, high = difference_interval(0.0, 0.0, 40)
+        assert low < 0 < high
+        assert float(difference_p(0.0, 0.0)) == 1.0
+
+    @given(st.floats(0.51, 0.99), st.floats(1e-5, 0.02))
+    def test_logit_interval_lies_inside_and_holds_the_value(self, value: float, variance: float) -> None:
+        low, high, _ = auc_interval(value, variance, 30)
+        assert 0 < low < value < high < 1
+
+
+def test_a_score_that_is_not_finite_is_named() -> None:
+    with pytest.raises(BadInput, match="row 2"):
+        rank([0.1, 0.2, np.nan])

@@ -1,0 +1,54 @@
+"""Published and third-party values: every entry for what the engine implements is a test; an entry that nobody runs fails."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluation.engine.auc import auc_by_stratum, rank
+from evaluation.engine.compare import mcnemar, newcombe, tango
+from evaluation.engine.intervals import clopper_pearson, wilson
+from evaluation.engine.strata import Stratum, blocks
+
+GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "golden.json").read_text())
+
+
+def _mcnemar(entry: dict[str, Any]) -> tuple[float, float]:
+    (_, b), (c, _) = entry["table"]
+    mid, exact = mcnemar(b, c)
+    return float(mid), float(exact)
+
+
+def _newcombe(entry: dict[str, Any]) -> Any:
+    (a, b), (c, d) = entry["table"]
+    return newcombe(a, c, b, d)  # the published difference is (b - c)/n: b counts what ours calls gained
+
+
+RUN: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "wilson_95": lambda x: wilson(x["k"], x["n"]),
+    "clopper_pearson_95": lambda x: clopper_pearson(x["k"], x["n"]),
+    "mcnemar_exact_p": lambda x: [_mcnemar(x)[1]],
+    "mcnemar_mid_p": lambda x: [_mcnemar(x)[0]],
+    "tango_difference_95": lambda x: tango(x["c"], x["b"], x["n"]),
+    "newcombe_paired_difference_95": _newcombe,
+}
+
+
+@pytest.mark.parametrize("entry", [e for e in GOLDEN if e["name"] in RUN], ids=lambda e: f"{e['name']}-{e['input']}"[:80])
+def test_equals_the_published_value(entry: dict[str, Any]) -> None:
+    np.testing.assert_allclose(np.array(RUN[entry["name"]](entry["input"])), entry["expected"], rtol=0, atol=entry["tolerance"])
+
+
+def test_rounding_to_integers_destroys_the_auc() -> None:
+    rng = np.random.default_rng(5)
+    positive = rng.random(20_000) < 0.05
+    scores = 1 / (1 + np.exp(-(rng.normal(0, 1, positive.size) + 2.5 * positive - 4)))
+    whole = blocks([Stratum("all", np.ones(positive.size, dtype=bool))], positive.size)[0]
+    sharp, rounded = auc_by_stratum(rank(scores), positive, whole), auc_by_stratum(rank(np.round(scores)), positive, whole)
+    assert sharp.value[0] > 0.93
+    assert 0.5 < rounded.value[0] < 0.62
+    assert 0.8 < rounded.tied_pairs[0] < 0.99
+    assert rounded.value[0] - rounded.tied_pairs[0] / 2 <= sharp.value[0] <= rounded.value[0] + rounded.tied_pairs[0] / 2

@@ -1,0 +1,119 @@
+"""Sample sizes and seeds: against simulation-based tables, exact enumeration and the textbook."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from evaluation.engine.compare import tango_score
+from evaluation.engine.power import detectable_loss, floor_cases, non_inferiority_cases, psi_upper
+from evaluation.engine.replicates import recipe, residual_variance, spread_interval, underspecification
+
+
+@pytest.mark.parametrize(("n", "points"), [(30, 22), (50, 15), (100, 9), (200, 6), (500, 3), (1000, 2)])
+def test_detectable_loss_equals_the_simulated_table(n: int, points: int) -> None:
+    assert detectable_loss(n) == pytest.approx(points / 100, abs=0.011)
+
+
+def test_detectable_loss_is_continuous_where_the_method_changes_and_shrinks() -> None:
+    assert detectable_loss(2001) == pytest.approx(detectable_loss(2000), rel=0.03)
+    losses = [detectable_loss(n) for n in (20, 60, 200, 2000, 20_000)]
+    assert losses == sorted(losses, reverse=True)
+    assert detectable_loss(3) is None
+
+
+@pytest.mark.parametrize(("margin", "n"), [(0.10, 58), (0.05, 181), (0.03, 453)])
+def test_non_inferiority_equals_the_simulated_table(margin: float, n: int) -> None:
+    assert non_inferiority_cases(0.06, margin) == pytest.approx(n, rel=0.03)
+
+
+def test_the_number_asked_for_has_the_power_it_promises() -> None:
+    n = non_inferiority_cases(0.1, 0.08)
+    flips = np.arange(n + 1)
+    power = 0.0
+    for total, chance in zip(flips, stats.binom.pmf(flips, n, 0.1), strict=True):
+        lost = np.arange(total + 1)
+        passed = tango_score(lost, total - lost, n, -0.08) > stats.norm.isf(0.05)
+        power += chance * float((stats.binom.pmf(lost, total, 0.5) * passed).sum())
+    assert power == pytest.approx(0.8, abs=0.02)
+
+
+def test_edges_of_sample_size() -> None:
+    assert non_inferiority_cases(0.0, 0.02) == 133  # z²(1 - margin)/margin: no flip seen
+    assert non_inferiority_cases(0.06, 0.0) is None
+    assert non_inferiority_cases(0.06, 0.05, design_effect=2.0) == pytest.approx(2 * non_inferiority_cases(0.06, 0.05), abs=1)
+    assert psi_upper(0, 100) == pytest.approx(1 - 0.2 ** (1 / 100))
+    assert floor_cases(0.9, 0.95) is None
+    n = floor_cases(1.0, 0.95)
+    assert n == 59  # the rule of three
+
+
+@pytest.mark.parametrize(("runs", "low", "high"), [(5, 0.60, 2.87), (3, 0.52, 6.28)])
+def test_a_standard_deviation_has_its_own_interval(runs: int, low: float, high: float) -> None:
+    found = spread_interval(1.0, runs)
+    assert (float(found[0]), float(found[1])) == (pytest.approx(low, abs=0.005), pytest.approx(high, abs=0.006))
+
+
+class RecipeTests:
+    def test_one_run_each_is_the_paired_t_interval(self) -> None:
+        rng = np.random.default_rng(0)
+        a, b = rng.random(50) < 0.8, rng.random(50) < 0.7
+        found = recipe(a, b)
+        want = stats.ttest_rel(a.astype(float), b.astype(float))
+        assert found.value == pytest.approx(a.mean() - b.mean())
+        assert found.p() == pytest.approx(want.pvalue, rel=1e-9)
+
+    def test_runs_that_all_agree_add_nothing(self) -> None:
+        run = np.random.default_rng(0).random(80) < 0.8
+        assert recipe(np.tile(run, (5, 1))).variance == pytest.approx(recipe(run).variance)
+
+    def test_a_shift_between_runs_dominates(self) -> None:
+        rng = np.random.default_rng(0)
+        runs = np.stack([rng.random(4000) < p for p in (0.70, 0.75, 0.80, 0.85, 0.90)])
+        found = recipe(runs)
+        assert found.variance >= np.var(runs.mean(axis=1), ddof=1) / 5
+        assert found.degrees < 6
+
+    def test_copies_in_clusters_add_nothing(self) -> None:
+        runs = np.random.default_rng(1).random((3, 40)) < 0.7
+        once, thrice = recipe(runs), recipe(np.repeat(runs, 3, axis=1), None, np.repeat(np.arange(40), 3))
+        assert thrice.clusters == 40
+        assert thrice.value == pytest.approx(once.value)
+        assert thrice.variance == pytest.approx(once.variance)
+
+    def test_a_share_that_never_fails_still_has_an_interval(self) -> None:
+        low, high = recipe(np.ones((5, 30))).share_interval()
+        assert (low < 0.95, high) == (True, 1.0)
+
+    def test_residual_variance_is_the_two_way_anova(self) -> None:
+        matrix = np.random.default_rng(2).normal(size=(4, 30))
+        total = ((matrix - matrix.mean()) ** 2).sum()
+        rows, columns = 30 * matrix.mean(axis=1).var() * 4, 4 * matrix.mean(axis=0).var() * 30
+        assert residual_variance(matrix) == pytest.approx((total - rows - columns) / (3 * 29))
+
+    def test_equal_recipes_seldom_differ(self) -> None:
+        rng = np.random.default_rng(3)
+        found = 0
+        for _ in range(150):
+            difficulty = rng.normal(1.5, 1.0, 300)
+            arms = [np.stack([rng.random(300) < 1 / (1 + np.exp(-(difficulty + rng.normal(0, 0.15)))) for _ in range(5)]) for _ in range(2)]
+            found += recipe(*arms).p() < 0.05
+        assert found <= 17
+
+
+class UnderspecificationTests:
+    def test_seeds_that_agree_at_home_and_part_under_stress_are_flagged(self) -> None:
+        home, stress = np.array([0.97, 0.972, 0.969, 0.971, 0.97]), np.array([0.70, 0.80, 0.65, 0.77, 0.72])
+        found = underspecification(home, stress, 0.001, 200)
+        assert found.flagged
+        assert found.low < found.index < found.high
+        edge = stats.f.ppf(0.975, 4, 4)
+        assert found.high / found.low == pytest.approx(edge)
+
+    def test_equal_spread_is_not_flagged(self) -> None:
+        values = np.array([0.90, 0.92, 0.91, 0.93, 0.89])
+        assert not underspecification(values, values - 0.2, 0.0, 200).flagged
+
+    def test_no_spread_at_home_is_floored_by_the_residual(self) -> None:
+        found = underspecification(np.full(5, 0.97), np.array([0.9, 0.91, 0.92, 0.93, 0.94]), 0.02, 200)
+        assert found.index == pytest.approx((np.var([0.9, 0.91, 0.92, 0.93, 0.94], ddof=1) / 1e-4) ** 0.5)
+        assert underspecification(np.full(5, 0.97), np.full(5, 0.9), 0.0, 200).index is None
