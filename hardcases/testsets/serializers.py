@@ -5,36 +5,36 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from hardcases.cases.serializers import Strict
 from hardcases.testsets.actions import DraftChanged
 from hardcases.testsets.drafts import Selection
 from hardcases.testsets.models import Stratum, TestSet, Version
 from hardcases.testsets.queries import Diff, Pinned, Readiness
 from hardcases.web.search import MAX_CHARACTERS
+from hardcases.web.serializers import StrictSerializer, Text
 
 LISTED = 1_000  # cases that a diff names in each of its lists; its counts are exact
 
 
-class TestSetBody(Strict):
+class TestSetBody(StrictSerializer):
     """`{"slug", "purpose"}`."""
 
     slug = serializers.SlugField(max_length=64)
-    purpose = serializers.CharField(required=False, allow_blank=True, max_length=500, default="")
+    purpose = Text(required=False, allow_blank=True, max_length=500, default="")
 
 
-class StratumBody(Strict):
+class StratumBody(StrictSerializer):
     """`{"slug", "name", "q", "minimum"}`."""
 
     slug = serializers.SlugField(max_length=64)
-    name = serializers.CharField(max_length=150)
-    q = serializers.CharField(max_length=MAX_CHARACTERS, trim_whitespace=False)
+    name = Text(trim_whitespace=True, max_length=150)
+    q = Text(max_length=MAX_CHARACTERS)
     minimum = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=1_000_000_000)
 
 
-class FreezeBody(Strict):
+class FreezeBody(StrictSerializer):
     """`{"reason"}`."""
 
-    reason = serializers.CharField(max_length=500)
+    reason = Text(trim_whitespace=True, max_length=500)
 
 
 @extend_schema_field(
@@ -56,7 +56,7 @@ class SelectionField(serializers.Field[Selection, Any, Any, Any]):
         return {"q": value.q} if value.q is not None else list(value.keys)
 
 
-class DraftBody(Strict):
+class DraftBody(StrictSerializer):
     """`{"add": …, "remove": …}`."""
 
     add = SelectionField(required=False)
