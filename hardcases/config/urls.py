@@ -55,4 +55,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = "hardcases.web.problems.bad_request"
 handler403 = "hardcases.web.problems.permission_denied"
 handler404 = "hardcases.web.problems.page_not_found"
+handler429 = "hardcases.projects.entrance.too_many"
 handler500 = "hardcases.web.problems.server_error"
