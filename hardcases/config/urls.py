@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from django.urls import URLPattern, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 
+from evaluation.registry import urls as registry
+from evaluation.runs import urls as runs
 from hardcases.cases import urls as cases
 from hardcases.config import health, schema
 from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
+from hardcases.testsets import urls as testsets
 
 
 def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
@@ -25,11 +28,17 @@ api = [
     *projects.api,
     *cases.api,
     *labels.api,
+    *testsets.api,
+    *registry.api,
+    *runs.api,
 ]
 pages = [
     *projects.pages,
     *cases.pages,
     *labels.pages,
+    *testsets.pages,
+    *registry.pages,
+    *runs.pages,
 ]
 served = [
     path("api/schema/", schema.Schema.as_view(), name="api-schema"),
