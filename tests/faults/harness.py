@@ -26,7 +26,7 @@ from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 20.0
+PATIENCE = 60.0
 POLL = 0.02
 
 
@@ -103,7 +103,9 @@ class Worker:
 
     def _alive(self) -> bool:
         if self.process.poll() is not None:
-            raise AssertionError(f"The worker ended by itself with {self.process.returncode}:\n{self.log.read_text(encoding='utf-8')[-3000:]}")
+            raise AssertionError(
+                f"The worker ended by itself with {self.process.returncode}:\n{self.log.read_text(encoding='utf-8')[-3000:]}"
+            )
         return True
 
 
