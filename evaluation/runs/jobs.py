@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from evaluation.registry.models import Replicate
-from evaluation.runs import drawings, reports, states
+from evaluation.runs import figures, reports, states
 from evaluation.runs.cohort import members_of, positive_class
 from evaluation.runs.heartbeat import beating
 from evaluation.runs.material import Material, PredictionsBroken, material_of
@@ -175,7 +175,7 @@ def _finish(run: Run, token: uuid.UUID) -> None:
             "coverage": material.coverage,
             "predictions_digest": material.predictions_digest,
             "report_sha256": reports.store_report(report),
-            "figures_sha256": drawings.store_drawings(drawings.draw(run, report)),
+            "figures_sha256": figures.store_figures(figures.draw(run, report)),
         }
     point("runs.finalise.before_commit")
     with transaction.atomic():

@@ -37,9 +37,7 @@ class Scene:
 
     def start(self) -> Run:
         actor = people.actor(self.project)
-        return actions.start_run(
-            actor=actor, project=self.project, model_version=self.candidate, version=self.version, baseline=self.baseline
-        )
+        return actions.start_run(actor=actor, project=self.project, model_version=self.candidate, version=self.version)
 
     def check(self, run: Run) -> None:
         """What must hold whatever happened on the way."""
