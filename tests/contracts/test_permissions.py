@@ -38,6 +38,9 @@ PROJECT: dict[str, dict[str, Can]] = {
     "member-invite": {"GET": Can.MANAGE, "POST": Can.MANAGE},
     "member-roles": {"POST": Can.MANAGE},
     "audit-log": {"GET": Can.VIEW_AUDIT},
+    # several rooms
+    "overview-needs": {"GET": Can.VIEW},
+    "last-received": {"GET": Can.VIEW_CASES},
     # cases
     "api-case-list": {"GET": Can.VIEW_CASES, "POST": Can.REPORT},
     "api-case-batch": {"POST": Can.REPORT},
