@@ -217,6 +217,20 @@ def search(project: Project, q: str) -> QuerySet[Case]:
     return found if any(term.field == "state" for term in parse(q).terms) else found.exclude(state="erased")
 
 
+def emptied_by(project: Project, q: str, at_most: int = 5) -> list[tuple[str, int]]:
+    """For a query that finds nothing: each term without which something would be found, and how much."""
+    query = parse(q)
+    found = []
+    for index, term in enumerate(query.terms[:at_most]):
+        count = search(project, str(query.without(index))).count()
+        if count:
+            found.append((str(term), count))
+    return found
+
+
+# Addresses, by name, of fragments that upper rooms show on the page of a case: each is asked for with (project slug, case key).
+CASE_SLOTS: list[str] = []
+
 Facts = Callable[[Sequence[Case]], Mapping[int, Any]]
 CASE_FACTS: dict[str, Facts] = {}
 
