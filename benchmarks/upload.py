@@ -44,7 +44,7 @@ def pictures(count: int) -> list[bytes]:
     """`count` different JPEGs of about 97 KB: one picture with another comment each, so that making them costs nothing."""
     noise = np.random.default_rng(7).normal(128, 22, (375, 500)).clip(0, 255).astype(np.uint8)
     out = io.BytesIO()
-    Image.fromarray(noise).save(out, "JPEG", quality=80)
+    Image.fromarray(noise).save(out, "JPEG", quality=90)
     data = out.getvalue()
     comments = (b"%09d" % number for number in range(count))
     return [data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:] for comment in comments]
