@@ -58,7 +58,10 @@ def test_a_floor_passes_fails_or_cannot_tell() -> None:
 
 
 def test_rounded_scores_fail_the_sanity_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.builders.releases.wrong_at", lambda wrong, labels: [float((label == "nodule") != (i in wrong)) for i, label in enumerate(labels)])
+    monkeypatch.setattr(
+        "tests.builders.releases.wrong_at",
+        lambda wrong, labels: [float((label == "nodule") != (i in wrong)) for i, label in enumerate(labels)],
+    )
     release = a_scene().release(SANITY)
     assert release.verdict == "fail"
     assert check_sentence(_check(release, SANITY["name"])).startswith("This run's numbers cannot be trusted:")
