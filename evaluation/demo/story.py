@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ SEEDS = (0, 1, 2, 3, 4)
 _HELD_OUT = "i.i.d. hold-out"
 _FIRST_SCAN = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
-Document = dict[str, object]
+Document = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +133,26 @@ def cases() -> Iterator[DemoCase]:
                 "split": "iid" if held_out else "production",
                 "source": f"digit-{int(source):04d}",
             },
+        )
+
+
+def late_cases() -> Iterator[DemoCase]:
+    """Twenty-four failures that arrive after the test set is frozen and wait in the inbox: rotated scans that are faded as well."""
+    pictures = load()
+    rotated = np.flatnonzero(np.char.startswith(pictures.stratum, "rotated"))[::16][:24]
+    for number, place in enumerate(rotated, start=1):
+        image = (pictures.image[place] * 0.45).astype(np.uint8)
+        yield DemoCase(
+            external_id=f"late-{number:02}",
+            file_name=f"late-{number:02}.png",
+            png=png(image),
+            label=str(pictures.digit[place]),
+            stratum="",
+            captured_at=(_FIRST_SCAN + timedelta(days=90, hours=number)).isoformat(),
+            reason="sorted_to_the_wrong_office",
+            source=SITES[number % len(SITES)],
+            attributes={"site": SITES[number % len(SITES)], "split": "production", "source": f"late-{number:02}"},
+            tags=("after-freezing",),
         )
 
 

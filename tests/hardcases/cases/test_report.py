@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from hardcases.audit.models import AuditEvent
 from hardcases.blobs.store import get_store
@@ -152,7 +150,7 @@ class QuarantineTests:
 
 
 class ClientTimeTests:
-    @pytest.mark.parametrize("captured_at", ["1969-12-31T00:00:00Z", (timezone.now() + timedelta(days=2)).isoformat(), "yesterday", 5])
+    @pytest.mark.parametrize("captured_at", ["1969-12-31T00:00:00Z", "2999-01-01T00:00:00Z", "yesterday", 5])
     def test_a_time_out_of_range_is_refused(self, api: Api, captured_at: object) -> None:
         body = problem(api.upload(a_picture(), {"captured_at": captured_at}), 422)
         assert body["errors"][0]["pointer"] == "/captured_at"
