@@ -33,7 +33,6 @@ MENU = (
     Entry("run-list-page", _("Runs"), Can.VIEW, "g r"),
     Entry("release-list", _("Releases"), Can.VIEW, "g l"),
     Entry("policy-list", _("Policies"), Can.VIEW),
-    Entry("policy-list", _("Policies"), Can.VIEW),
     Entry("audit-log", _("Audit"), Can.VIEW_AUDIT),
     Entry("project-upload", _("Upload"), Can.REPORT),
     Entry("project-settings", _("Settings"), Can.MANAGE),
