@@ -52,7 +52,7 @@ def _user_of(actor: Actor) -> User:
     return User.objects.get(pk=actor.user_id)
 
 
-def propose_policy(*, actor: Actor, project: Project, document: JSON) -> tuple[PolicyVersion, bool]:
+def propose_policy(*, actor: Actor, project: Project, document: Any) -> tuple[PolicyVersion, bool]:
     """Store a policy document as the next version of its slug; the newest version with equal content is returned as it is (second value False)."""
     require(actor, Can.PROPOSE_POLICY, project)
     spec = read_policy(document)
