@@ -1,9 +1,34 @@
 """What upper rooms hand to lower ones, in one place: each room's handlers are entered here, once, when the apps are ready."""
 
+from django.utils.translation import gettext_lazy as _
+
+from evaluation.releases import tasks as releases
+from evaluation.releases.steps import mark_erasure
 from evaluation.runs import tasks as runs
+from hardcases.audit import sentences
+from hardcases.cases.actions import on_erase
 from hardcases.work.registry import register_sweep
+
+SENTENCES = {
+    "model.registered": _("registered the model %(slug)s"),
+    "model_version.registered": _("registered a model version"),
+    "run.started": _("started the run %(object)s"),
+    "run.predictions_accepted": _("handed in predictions for the run %(object)s"),
+    "run.cancelled": _("cancelled the run %(object)s"),
+    "policy.proposed": _("proposed a policy"),
+    "policy.approved": _("approved a policy"),
+    "release.opened": _("opened the release %(object)s"),
+    "release.judged": _("had the release %(object)s judged"),
+    "release.signed": _("signed the release %(object)s"),
+    "release.rejected": _("rejected the release %(object)s"),
+    "release.member_erased": _("noted on the release %(object)s that a member of its test set was erased"),
+    "release.too_few_accepted": _("accepted too few cases in the release %(object)s"),
+}
 
 
 def connect() -> None:
     """Register the handlers of the rooms of this app. Running it twice changes nothing."""
+    sentences.register(SENTENCES)
     register_sweep("runs", runs.due)
+    register_sweep("releases", releases.due)
+    on_erase(mark_erasure)

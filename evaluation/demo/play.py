@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -58,10 +58,10 @@ def set_the_stage() -> tuple[Project, dict[Part, Actor]]:
     return project, cast
 
 
-def absent(project: Project) -> list[DemoCase]:
-    """The cases of the story that the project does not have yet, by their bytes."""
+def absent(project: Project, told: Iterable[DemoCase]) -> list[DemoCase]:
+    """Those of the story's cases that the project does not have yet, by their bytes."""
     there = set(Case.objects.filter(project=project).values_list("sha256", flat=True))
-    return [case for case in story.cases() if hashlib.sha256(case.png).hexdigest() not in there]
+    return [case for case in told if hashlib.sha256(case.png).hexdigest() not in there]
 
 
 def send_over_http(project: Project, cast: dict[Part, Actor], address: str, sent: Sequence[DemoCase], progress: Progress) -> None:

@@ -6,9 +6,11 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 
 from evaluation.registry import urls as registry
+from evaluation.releases import urls as releases
 from evaluation.runs import urls as runs
 from hardcases.cases import urls as cases
 from hardcases.config import health, schema
+from hardcases.config import pages as several
 from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
 from hardcases.testsets import urls as testsets
@@ -31,14 +33,17 @@ api = [
     *testsets.api,
     *registry.api,
     *runs.api,
+    *releases.api,
 ]
 pages = [
     *projects.pages,
+    *several.pages,
     *cases.pages,
     *labels.pages,
     *testsets.pages,
     *registry.pages,
     *runs.pages,
+    *releases.pages,
 ]
 served = [
     path("api/schema/", schema.Schema.as_view(), name="api-schema"),

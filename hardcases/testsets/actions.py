@@ -25,7 +25,7 @@ def create_test_set(*, actor: Actor, project: Project, slug: str, purpose: str =
         raise SlugTaken(slug)
     try:
         with transaction.atomic():
-            test_set = TestSet.objects.create(project=project, slug=slug, purpose=purpose, created_by_id=actor.user_id)
+            test_set = TestSet.objects.create(project=project, slug=slug, purpose=purpose, created_by_id=freezing.person_behind(actor))
             record(actor, "test_set.created", "test_set", test_set.pk, project_id=project.pk, after={"slug": slug, "purpose": purpose})
     except IntegrityError as error:
         raise SlugTaken(slug) from error
