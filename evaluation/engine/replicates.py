@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from evaluation.engine.arrays import Floats, Ints, floats, optional
 from evaluation.engine.intervals import Pair, t_quantile, wilson
@@ -106,7 +106,7 @@ def spread_interval(sd: ArrayLike, runs: int, level: float = 0.95) -> Pair:
     degrees = runs - 1
     if degrees < 1:
         return np.full(sd.shape, np.nan), np.full(sd.shape, np.nan)
-    scale = np.sqrt(degrees / stats.chi2.ppf([1 - tail, tail], degrees))
+    scale = np.sqrt(degrees / special.chdtri(degrees, [tail, 1 - tail]))
     return sd * scale[0], sd * scale[1]
 
 
@@ -136,8 +136,14 @@ def underspecification(
     if bottom <= 0:
         return Underspecification(index=None, low=None, high=None, spearman=None, flagged=False)
     squared = float(np.var(stress, ddof=1)) / bottom
-    edge = float(stats.f.ppf(0.5 + level / 2, runs - 1, runs - 1))
+    edge = float(special.fdtri(runs - 1, runs - 1, 0.5 + level / 2))
     low = (squared / edge) ** 0.5
     varied = runs > 2 and np.ptp(home) > 0 and np.ptp(stress) > 0
-    spearman = optional(np.corrcoef(stats.rankdata(home), stats.rankdata(stress))[0, 1]) if varied else None
+    spearman = optional(np.corrcoef(_midranks(home), _midranks(stress))[0, 1]) if varied else None
     return Underspecification(index=squared**0.5, low=low, high=(squared * edge) ** 0.5, spearman=spearman, flagged=low > 1)
+
+
+def _midranks(values: Floats) -> Floats:
+    """Ranks from 1, equal values sharing the mean of theirs."""
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[where]
