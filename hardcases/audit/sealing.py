@@ -25,7 +25,19 @@ _LOCK = 0x48617264  # any fixed number: the advisory lock of the one sealer
 MAX_FINDINGS = 100
 # Written out: the hash of old entries must not change when the table gains a column.
 _COLUMNS = (
-    "id", "at", "actor_kind", "actor_id", "actor_name", "token_id", "project_id", "action", "object_type", "object_id", "before", "after", "request_id",
+    "id",
+    "at",
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "token_id",
+    "project_id",
+    "action",
+    "object_type",
+    "object_id",
+    "before",
+    "after",
+    "request_id",
     "address",
 )
 
@@ -91,7 +103,7 @@ def _recent_unsealed() -> QuerySet[AuditEvent]:
 
 def oldest_unsealed() -> datetime | None:
     """When the oldest event that waits for the sealer happened."""
-    return _recent_unsealed().aggregate(oldest=Min("at"))["oldest"]
+    return _recent_unsealed().order_by("at").values_list("at", flat=True).first()
 
 
 def is_due() -> bool:

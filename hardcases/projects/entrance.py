@@ -17,7 +17,7 @@ from hardcases.errors import Invalid
 from hardcases.projects import people
 from hardcases.projects.access import memberships_of
 from hardcases.projects.authentication import actor_of
-from hardcases.projects.forms import ChangePasswordForm, NewPasswordForm
+from hardcases.projects.forms import ROLE_NAMES, ChangePasswordForm, NewPasswordForm
 from hardcases.projects.models import User
 from hardcases.web.problems import TooManyRequests, respond_to
 
@@ -26,7 +26,9 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """`handler429`: allauth calls it when somebody tries passwords too fast."""
-    return respond_to(request, TooManyRequests("Too many attempts from here. Nothing was changed. Wait a few minutes, then try again.", retry_after=60))
+    return respond_to(
+        request, TooManyRequests("Too many attempts from here. Nothing was changed. Wait a few minutes, then try again.", retry_after=60)
+    )
 
 
 @method_decorator([never_cache, sensitive_post_parameters()], name="dispatch")
@@ -59,7 +61,8 @@ class Account(LoginRequiredMixin, View):
     """Who you are here, and your password."""
 
     def _page(self, request: HttpRequest, form: ChangePasswordForm, status: int = 200) -> HttpResponse:
-        context = {"form": form, "roles": memberships_of(actor_of(request))}
+        mine = memberships_of(actor_of(request))
+        context = {"form": form, "roles": [(project, ", ".join(str(ROLE_NAMES[role]) for role in held)) for project, held in mine]}
         return render(request, "projects/account.html", context, status=status)
 
     def get(self, request: HttpRequest) -> HttpResponse:

@@ -4,12 +4,20 @@ from typing import Any
 
 from hardcases.audit.actions import record
 from hardcases.audit.actors import Actor
+from hardcases.errors import Forbidden
 from hardcases.projects.models import Project
 from hardcases.testsets import tree, trees
 from hardcases.testsets.models import Stratum, TestSet, Version
 from hardcases.testsets.refusals import NothingToFreeze
 
 FORMAT = "hardcases-manifest-1"
+
+
+def person_behind(actor: Actor) -> int:
+    """Who answers for it. Raises Forbidden for the system itself."""
+    if actor.user_id is None:
+        raise Forbidden("A test set is made and frozen by a person, or by a token that a person made. Nothing was changed.")
+    return actor.user_id
 
 
 def schema_of(project: Project) -> dict[str, Any]:
@@ -26,7 +34,8 @@ def schema_of(project: Project) -> dict[str, Any]:
 
 def rules_of(project: Project) -> list[dict[str, Any]]:
     """The named strata by slug, as a version pins them."""
-    return list(Stratum.objects.filter(project=project).order_by("slug").values("slug", "name", "q", "minimum"))
+    strata = Stratum.objects.filter(project=project).order_by("slug")
+    return [{"slug": stratum.slug, "name": stratum.name, "q": stratum.q, "minimum": stratum.minimum} for stratum in strata]
 
 
 def commit(
@@ -34,13 +43,13 @@ def commit(
 ) -> Version:
     """Write trees and version. Raises NothingToFreeze when the result would say the same as the last version."""
     project = test_set.project
-    frame = {"project": project.slug, "set": test_set.slug, "schema": schema_of(project)}
+    frame: dict[str, Any] = {"project": project.slug, "set": test_set.slug, "schema": schema_of(project)}
     if last is not None and not new_leaves and _says_the_same(last, frame, rules_of(project)):
         raise NothingToFreeze
     if last is None and not new_leaves:
         raise NothingToFreeze
     roots = trees.advance(test_set, new_leaves)
-    header = frame | {
+    header: dict[str, Any] = frame | {
         "format": FORMAT,
         "number": last.number + 1 if last else 1,
         "cases": (last.cases if last else 0) + moves.growth.get(trees.LINES, 0),
@@ -59,7 +68,7 @@ def commit(
         removed=moves.removed,
         changed=moves.changed,
         reason=reason,
-        frozen_by_id=actor.user_id,
+        frozen_by_id=person_behind(actor),
         frozen_by_name=actor.name,
     )
     _record(actor, version)

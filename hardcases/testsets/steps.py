@@ -6,13 +6,16 @@ Entries whose `added_in` or `removed_in` is a number that is not a version yet a
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import rfc8785
+from django.db import connection
 from django.db.models import QuerySet
 
 from hardcases.cases.models import Case
 from hardcases.cases.queries import search
+from hardcases.labels.models import CurrentLabel
 from hardcases.testsets import tree
 from hardcases.testsets.models import DraftChange, Entry, PinnedAttributes, Stratum, TestSet
 from hardcases.testsets.refusals import LISTED, Unlabelled
@@ -58,20 +61,38 @@ def memberships(test_set: TestSet, case_ids: Sequence[int]) -> dict[int, list[st
     return found
 
 
-def _locked(case_ids: Sequence[int]) -> dict[int, Case]:
-    """The cases that can be pinned, held against change until the transaction ends.
+class Pinnable(NamedTuple):
+    """What is pinned of a case."""
+
+    case_id: int
+    uid: UUID
+    content: str
+    attributes: dict[str, Any]
+    salt: bytes
+    revision_id: int
+    label: str
+
+
+def _locked(case_ids: Sequence[int]) -> dict[int, Pinnable]:
+    """The cases that can be pinned, held against change until the transaction ends. Erased cases and cases without a label are left out.
 
     Without the locks a label saved at the same moment could find no entry to touch while we find no new label: the version would pin the old one and the next
-    freeze would never look. Erased cases and cases without a label are left out.
+    freeze would never look. They are taken by statements of their own: a locking SELECT with a join drops rows whose key changed while it waited.
     """
-    cases = (
-        Case.objects.filter(pk__in=case_ids, current_label__isnull=False, attributes_salt__isnull=False)
-        .exclude(state="erased")
-        .select_related("current_label__revision")
-        .select_for_update(of=("self", "current_label"), no_key=True)
-        .order_by("pk")
+    if connection.features.has_select_for_update:
+        list(Case.objects.filter(pk__in=case_ids).select_for_update(no_key=True).order_by("pk").values_list("pk"))
+        list(CurrentLabel.objects.filter(pk__in=case_ids).select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    columns = (
+        "case_id",
+        "case__uid",
+        "case__stored_sha256",
+        "case__attributes",
+        "case__attributes_salt",
+        "revision_id",
+        "revision__digest",
     )
-    return {case.pk: case for case in cases}
+    labelled = CurrentLabel.objects.filter(pk__in=case_ids, case__attributes_salt__isnull=False).exclude(case__state="erased")
+    return {row[0]: Pinnable(*row) for row in labelled.values_list(*columns)}
 
 
 def refuse_unlabelled(test_set: TestSet, cases: QuerySet[Case]) -> None:
@@ -82,17 +103,16 @@ def refuse_unlabelled(test_set: TestSet, cases: QuerySet[Case]) -> None:
         raise Unlabelled([f"{test_set.project.key_prefix}-{number}" for number in bare.values_list("number", flat=True)[:LISTED]], total)
 
 
-def _entry(test_set: TestSet, number: int, case: Case, strata: Sequence[str]) -> Entry:
-    revision = case.current_label.revision
+def _entry(test_set: TestSet, number: int, case: Pinnable, strata: Sequence[str]) -> Entry:
     return Entry(
-        test_set=test_set,
-        case_id=case.pk,
+        test_set_id=test_set.pk,
+        case_id=case.case_id,
         bucket=tree.bucket(case.uid),
         added_in=number,
-        content_digest=case.stored_sha256,
-        attributes_digest=attributes_digest(bytes(case.attributes_salt or b""), case.attributes),
-        label_revision_id=revision.pk,
-        label_digest=revision.digest,
+        content_digest=case.content,
+        attributes_digest=attributes_digest(bytes(case.salt), case.attributes),
+        label_revision_id=case.revision_id,
+        label_digest=case.label,
         strata=" ".join(strata),
     )
 
@@ -108,17 +128,14 @@ def _close(number: int, entries: Sequence[Entry]) -> None:
     Entry.objects.filter(pk__in=[entry.pk for entry in entries if entry.added_in != number]).update(removed_in=number)
 
 
-def _pin_attributes(entries: Sequence[Entry], cases: Mapping[int, Case]) -> None:
-    PinnedAttributes.objects.bulk_create(
-        [
-            PinnedAttributes(
-                case_id=entry.case_id,
-                digest=entry.attributes_digest,
-                salt=cases[entry.case_id].attributes_salt,
-                values=cases[entry.case_id].attributes,
-            )
-            for entry in entries
-        ],
-        batch_size=CHUNK,
-        ignore_conflicts=True,
-    )
+def _pin_attributes(entries: Sequence[Entry], cases: Mapping[int, Pinnable]) -> None:
+    pinned = [
+        PinnedAttributes(
+            case_id=entry.case_id,
+            digest=entry.attributes_digest,
+            salt=cases[entry.case_id].salt,
+            values=cases[entry.case_id].attributes,
+        )
+        for entry in entries
+    ]
+    PinnedAttributes.objects.bulk_create(pinned, batch_size=CHUNK, ignore_conflicts=True)

@@ -41,10 +41,10 @@ def _tree_findings(version: Version, roots: dict[str, str]) -> Iterator[str]:
 
 
 def attribute_findings() -> Iterator[str]:
-    """Pinned attributes that are not what their digest says, and entries whose attributes are gone though their case was not erased."""
+    """Pinned attributes that are not what their digest says."""
     pinned = PinnedAttributes.objects.exclude(salt=None).values_list("case_id", "digest", "salt", "values")
     for case_id, digest, salt, values in pinned.iterator(chunk_size=5_000):
-        if attributes_digest(bytes(salt), values) != digest:
+        if attributes_digest(bytes(salt or b""), values or {}) != digest:
             yield f"Case {case_id}: its pinned attributes are not those of digest {digest}."
 
 
