@@ -2,8 +2,11 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.releases import tasks as releases
+from evaluation.releases.steps import mark_erasure
 from evaluation.runs import tasks as runs
 from hardcases.audit import sentences
+from hardcases.cases.actions import on_erase
 from hardcases.work.registry import register_sweep
 
 SENTENCES = {
@@ -16,6 +19,9 @@ SENTENCES = {
     "policy.approved": _("approved a policy"),
     "release.opened": _("opened the release %(object)s"),
     "release.judged": _("had the release %(object)s judged"),
+    "release.signed": _("signed the release %(object)s"),
+    "release.rejected": _("rejected the release %(object)s"),
+    "release.member_erased": _("noted on the release %(object)s that a member of its test set was erased"),
     "release.too_few_accepted": _("accepted too few cases in the release %(object)s"),
 }
 
@@ -24,3 +30,5 @@ def connect() -> None:
     """Register the handlers of the rooms of this app. Running it twice changes nothing."""
     sentences.register(SENTENCES)
     register_sweep("runs", runs.due)
+    register_sweep("releases", releases.due)
+    on_erase(mark_erasure)

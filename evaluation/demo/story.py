@@ -136,6 +136,26 @@ def cases() -> Iterator[DemoCase]:
         )
 
 
+def late_cases() -> Iterator[DemoCase]:
+    """Twenty-four failures that arrive after the test set is frozen and wait in the inbox: rotated scans that are faded as well."""
+    pictures = load()
+    rotated = np.flatnonzero(np.char.startswith(pictures.stratum, "rotated"))[::16][:24]
+    for number, place in enumerate(rotated, start=1):
+        image = (pictures.image[place] * 0.45).astype(np.uint8)
+        yield DemoCase(
+            external_id=f"late-{number:02}",
+            file_name=f"late-{number:02}.png",
+            png=png(image),
+            label=str(pictures.digit[place]),
+            stratum="",
+            captured_at=(_FIRST_SCAN + timedelta(days=90, hours=number)).isoformat(),
+            reason="sorted_to_the_wrong_office",
+            source=SITES[number % len(SITES)],
+            attributes={"site": SITES[number % len(SITES)], "split": "production", "source": f"late-{number:02}"},
+            tags=("after-freezing",),
+        )
+
+
 def project_document() -> Document:
     """`POST /projects/`: ten classes, five attributes, clustered by the digit each picture was made from."""
     return {

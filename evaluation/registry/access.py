@@ -3,10 +3,18 @@
 from django.db.models import QuerySet
 
 from evaluation.registry.models import Model, ModelVersion, ProductionMark
-from hardcases.errors import NotFound
+from hardcases.audit.actors import Actor
+from hardcases.errors import Forbidden, NotFound
 from hardcases.projects.models import Project
 
 PRODUCTION = "production"
+
+
+def person_behind(actor: Actor) -> int:
+    """Id of the person who acts, or whose token does. The system itself registers and starts nothing."""
+    if actor.user_id is None:
+        raise Forbidden("Only people and their tokens register models and start runs. Nothing was changed.")
+    return actor.user_id
 
 
 def models_of(project: Project) -> QuerySet[Model]:

@@ -5,7 +5,7 @@ from typing import IO
 
 from django.db import IntegrityError, transaction
 
-from evaluation.registry.access import in_production
+from evaluation.registry.access import in_production, person_behind
 from evaluation.registry.documents import VersionDocument
 from evaluation.registry.models import Model, ModelVersion, ProductionMark, Replicate
 from hardcases.audit.actions import record
@@ -96,7 +96,7 @@ def _store(actor: Actor, model: Model, document: VersionDocument, files: Files) 
         provenance=document.provenance,
         training_digests_sha256=files.training_sha256,
         digest=digest,
-        registered_by_id=actor.user_id,
+        registered_by_id=person_behind(actor),
         registered_by_name=actor.name,
     )
     after = {"model_version": str(version), "replicate": row.number, "digest": digest}
@@ -112,7 +112,7 @@ def mark_production(*, actor: Actor, model_version: ModelVersion) -> ProductionM
         before = in_production(model)
         if before is not None and before.pk == model_version.pk:
             return ProductionMark.objects.filter(model=model).select_related("model_version__model")[0]
-        mark = ProductionMark.objects.create(model=model, model_version=model_version, by_id=actor.user_id, by_name=actor.name)
+        mark = ProductionMark.objects.create(model=model, model_version=model_version, by_id=person_behind(actor), by_name=actor.name)
         record(
             actor,
             "model_version.marked_production",

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import IO, Any, ClassVar
 
-from django.core.files.uploadedfile import UploadedFile
 from drf_spectacular.utils import extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -13,6 +12,7 @@ from evaluation.registry import actions, queries
 from evaluation.registry import serializers as shapes
 from evaluation.registry.access import in_production, model_for, version_for
 from evaluation.registry.documents import read_digests, read_version
+from evaluation.registry.models import Model
 from hardcases.errors import BadRequest, Invalid, TooLarge
 from hardcases.projects.doors import ProjectAPI
 from hardcases.projects.permissions import Can
@@ -25,6 +25,12 @@ PARTS = ("version", "model", "training.txt")
 MAX_TRAINING = 200_000_000
 
 
+def _shown(row: Model) -> dict[str, Any]:
+    """A row of `models_with_versions`."""
+    names: Any = row
+    return shapes.show_model(row, production=names.production, newest=names.newest)
+
+
 class ModelList(ProjectAPI):
     """All models of a project."""
 
@@ -35,8 +41,7 @@ class ModelList(ProjectAPI):
         """By slug."""
         asked = read_parameters(request, ListParameters)
         page = keyset_page(queries.models_with_versions(self.project), order=["slug"], cursor=asked.get("cursor"), limit=asked["limit"])
-        rows = [shapes.show_model(row, production=row.production, newest=row.newest) for row in page.rows]  # type: ignore[attr-defined]
-        return Response({"results": rows, "next": page.next})
+        return Response(page.envelope(_shown))
 
     @extend_schema(operation_id="model_create", request=shapes.ModelBody, responses={201: shapes.ModelAnswer, 200: shapes.ModelAnswer})
     def post(self, request: Request, project: str) -> Response:
@@ -65,8 +70,7 @@ class ModelDetail(ProjectAPI):
         """What serves and what is newest."""
         read_parameters(request, Parameters)
         model_for(self.project, model)
-        row = queries.models_with_versions(self.project).get(slug=model)
-        return Response(shapes.show_model(row, production=row.production, newest=row.newest))
+        return Response(_shown(queries.models_with_versions(self.project).get(slug=model)))
 
 
 class VersionList(ProjectAPI):
@@ -109,20 +113,21 @@ def _read_body(request: Request) -> tuple[Any, IO[bytes] | None]:
         if not isinstance(request.data, Mapping):
             raise Invalid("The body is not a JSON object. Nothing was stored. Send the document of a model version.")
         return request.data, None
-    parts = {*request.data, *request.FILES}
+    data: Any = request.data
+    parts = {*data, *request.FILES}
     if unknown := sorted(parts - set(PARTS)):
         raise BadRequest(f"There is no part “{unknown[0][:64]}” here. Nothing was stored. Send the parts {', '.join(PARTS)}.")
-    document = json_part(request.data, request.FILES, "version")
+    document = json_part(data, request.FILES, "version")
     training = request.FILES.get("training.txt")
     if training is not None and isinstance(document, dict):
         document = document | {"training_digests": read_digests(_text_of(training))}
     return document, request.FILES.get("model")
 
 
-def _text_of(file: UploadedFile) -> str:
+def _text_of(file: Any) -> str:
     if (file.size or 0) > MAX_TRAINING:
         raise TooLarge(f"The part training.txt is larger than the limit of {MAX_TRAINING:,} bytes. Nothing was stored.")
-    return file.read().decode("utf-8", "replace")
+    return str(file.read(), "utf-8", "replace")
 
 
 class VersionDetail(ProjectAPI):

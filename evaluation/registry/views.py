@@ -44,10 +44,11 @@ class ModelPage(ProjectPage):
         page = keyset_page(
             queries.versions_with_replicates(row), order=["-id"], cursor=given.values.get("cursor"), limit=given.values["limit"]
         )
-        records = {version.pk: [queries.record_of(item) for item in version.replicates.all()][:1] for version in page.rows}
+        firsts = {version.pk: next(iter(version.replicates.all()), None) for version in page.rows}
+        records = {pk: queries.record_of(first) if first else None for pk, first in firsts.items()}
         context = {
             "model": row,
-            "rows": [{"version": version, "record": (records[version.pk] or [None])[0]} for version in page.rows],
+            "rows": [{"version": version, "record": records[version.pk]} for version in page.rows],
             "next": page.next,
             "serving": in_production(row),
             "history": queries.production_history(row),

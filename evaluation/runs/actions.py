@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from django.db import transaction
 
+from evaluation.registry.access import person_behind
 from evaluation.registry.models import ModelVersion, Replicate
 from evaluation.runs import states, steps
 from evaluation.runs.cohort import PLAIN, members_of, positive_class, replicates_of
@@ -88,7 +89,7 @@ def _create(
         replicates=replicates,
         plan=plan,
         cases=version.cases,
-        started_by_id=actor.user_id,
+        started_by_id=person_behind(actor),
         started_by_name=actor.name,
     )
     after = {

@@ -1,6 +1,6 @@
 """REST: runs, their predictions and reports. Each view reads the request, makes one call into the domain and writes the answer."""
 
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 from django.core import signing
 from django.http.response import HttpResponseBase
@@ -187,7 +187,7 @@ class RunPredictions(ProjectAPI):
             actor=self.actor,
             run=run_for(self.project, number),
             replicate=asked["replicate"],
-            stream=request.data,
+            stream=cast("IO[bytes]", request.data),
             media_type=request.content_type or "",
             missing=asked["missing"],
         )

@@ -1,6 +1,7 @@
 """Starting a run in the browser: three choices, all filled in."""
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +14,7 @@ from hardcases.testsets.access import version_for
 from hardcases.testsets.models import Version
 
 LISTED = 200
+Row = TypeVar("Row")
 
 
 class StartForm(forms.Form):
@@ -21,8 +23,6 @@ class StartForm(forms.Form):
     model = forms.ChoiceField(label=_("Model version"))
     test_set = forms.ChoiceField(label=_("Test-set version"))
     baseline = forms.ChoiceField(label=_("Baseline"), required=False, help_text=_("What it is compared with, case by case."))
-
-    field_order: ClassVar[list[str]] = ["model", "test_set", "baseline"]
 
     def __init__(self, project: Project, data: Any = None, initial: dict[str, Any] | None = None) -> None:
         versions = [str(row) for row in versions_of(project)[:LISTED]]
@@ -53,7 +53,7 @@ class StartForm(forms.Form):
         """The row."""
         return self._found(version_for, self.cleaned_data["test_set"])
 
-    def _found(self, find: Any, name: str) -> Any:
+    def _found(self, find: Callable[[Project, str], Row], name: str) -> Row:
         try:
             return find(self.project, name)
         except NotFound as refusal:

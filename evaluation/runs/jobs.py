@@ -187,7 +187,8 @@ def _without_baseline(run: Run, baseline: Run) -> bool:
     if not states.is_final(baseline):
         return False
     return fail_run(
-        run, f"The run of the baseline, run {baseline.number}, has {baseline.state}, so there is nothing to compare with. Retry this run."
+        run,
+        f"The run of the baseline, run {baseline.number}, ended as {baseline.state}, so there is nothing to compare with. Retry this run.",
     )
 
 

@@ -177,7 +177,7 @@ class Material:
         scores = answers.scores
         if self.task.positive is not None:
             scores = scores[:, self.task.positive]
-        known = np.isfinite(scores) if scores.ndim == 1 else np.isfinite(scores).all(axis=1)
+        known = np.asarray(np.isfinite(scores.reshape(self.run.cases, -1)).all(axis=1))
         usable = bool(given.any()) and bool(known[given].all())
         return arm(
             self.task, self.run.cases, answers.labels, scores if usable else None, answers.invalid if answers.invalid.any() else None

@@ -100,9 +100,16 @@ def _swing(material: Material) -> NDArray[np.float64]:
     truth = material.cases.label_codes
     if truth.min(initial=0) < 0:
         return np.full(truth.size, np.nan)
-    rows = np.arange(truth.size)
-    new = material.candidate[0].scores[rows, truth]
-    return new - material.baseline[0].scores[rows, truth] if material.baseline else -new
+    new = _reference_scores(material, material.candidate[0])
+    return new - _reference_scores(material, material.baseline[0]) if material.baseline else -new
+
+
+def _reference_scores(material: Material, answers: Answers) -> NDArray[np.float64]:
+    """The score of each case's reference label; where one class is positive its score speaks for both, lower being better for the other."""
+    truth, positive = material.cases.label_codes, material.task.positive
+    if positive is None:
+        return answers.scores[np.arange(truth.size), truth]
+    return np.where(truth == positive, answers.scores[:, positive], -answers.scores[:, positive])
 
 
 def _flip(material: Material, row: int, outcome: str, swing: float) -> Flip:

@@ -69,7 +69,8 @@ def _about(answers: Answers) -> Report:
 
 def unanswered(material: Material) -> Report:
     """Cases without an answer, counted by reason; the first hundred by key."""
-    listed, reasons = [], dict[str, int]()
+    listed: list[Report] = []
+    reasons: dict[str, int] = {}
     for answers in material.candidate:
         for row in np.flatnonzero(~answers.answered):
             code = why_unanswered(answers, int(row))

@@ -81,7 +81,7 @@ def facts(case: Case) -> list[dict[str, Any]]:
     """What was said about it, and what it is: label, value, and an address where there is one."""
     rows = [
         (_("Production said"), shapes.in_words(case.prediction)),
-        (_("Should be, by the sender"), shapes.in_words(case.correction)),
+        (_("Sender says"), shapes.in_words(case.correction)),
         (_("Why it was sent"), case.reason.replace("_", " ")),
         (_("Model"), case.model),
         (_("Source"), case.source),

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 
 from evaluation.registry import urls as registry
+from evaluation.releases import urls as releases
 from evaluation.runs import urls as runs
 from hardcases.cases import urls as cases
 from hardcases.config import health, schema
@@ -32,6 +33,7 @@ api = [
     *testsets.api,
     *registry.api,
     *runs.api,
+    *releases.api,
 ]
 pages = [
     *projects.pages,
@@ -41,6 +43,7 @@ pages = [
     *testsets.pages,
     *registry.pages,
     *runs.pages,
+    *releases.pages,
 ]
 served = [
     path("api/schema/", schema.Schema.as_view(), name="api-schema"),

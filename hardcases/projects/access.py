@@ -1,5 +1,6 @@
 """The doors: the only place that finds things by id for somebody. A stranger gets the same 404 as for nothing at all; a member who may not gets 403."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import CharField, F, Q, QuerySet, Value
@@ -126,7 +127,7 @@ def member_for(project: Project, username: str) -> User:
     return found
 
 
-def people_in(project: Project) -> list[dict[str, object]]:
+def people_in(project: Project) -> list[dict[str, Any]]:
     """Everybody in the project: `{user, roles, through_team}`, by name, in two queries."""
     role = F("role")
     own = Membership.objects.filter(project=project).annotate(held=role, how=Value("", CharField())).values_list("user_id", "held", "how")

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from evaluation.demo import play, processes
+from evaluation.demo import play, processes, story
 from evaluation.demo.playbill import print_release
 from evaluation.releases.models import Release
 from hardcases.audit.models import AuditEvent
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             return lambda done, total: bars.update(task, completed=done, total=total)
 
         project, cast = play.set_the_stage()
-        missing = play.absent(project)
+        missing = play.absent(project, story.cases())
         over_http = missing[: play.OVER_HTTP]
         if over_http:
             with processes.web() as address:
@@ -56,6 +56,7 @@ class Command(BaseCommand):
             play.send_through_actions(project, cast, missing[play.OVER_HTTP :], bar("Cases through the same actions"))
         play.label(project, cast, bar("Labels"))
         version = play.freeze(project, cast)
+        play.send_through_actions(project, cast, play.absent(project, story.late_cases()), bar("New failures for the inbox"))
         versions = play.register(project, cast, bar("Model versions"))
         with processes.worker():
             play.evaluate(project, cast, versions, version, bar("Shards evaluated by the worker"))

@@ -1,0 +1,174 @@
+"""Uploads of 97 KB JPEGs against a real server: singles with four clients, batches of 25, beside the machine's own limit.
+
+    python benchmarks/upload.py [--database postgres://…] [--count 600]
+
+Everything runs on this machine: client, server (gunicorn) and database share its cores. The limit is what the machine does when it only hashes, decodes
+in draft mode, writes and syncs the same files, one after the other. Prints files a second, percentiles, and the ratio to that limit.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+CLIENTS = 4
+BATCH = 25
+PROJECT = {
+    "slug": "bench",
+    "name": "Bench",
+    "task": "classification",
+    "key_prefix": "B",
+    "classes": ["normal", "nodule"],
+    "positive_class": "nodule",
+    "attributes": [{"name": "site", "type": "category"}, {"name": "age", "type": "number"}],
+}
+FACTS = {"source": "clinic-7", "prediction": {"scores": {"normal": 0.9, "nodule": 0.1}}, "attributes": {"site": "clinic-7", "age": 61}}
+
+
+def pictures(count: int) -> list[bytes]:
+    """`count` different JPEGs of about 97 KB: one picture with another comment each, so that making them costs nothing."""
+    noise = np.random.default_rng(7).normal(128, 22, (375, 500)).clip(0, 255).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).save(out, "JPEG", quality=90)
+    data = out.getvalue()
+    comments = (b"%09d" % number for number in range(count))
+    return [data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:] for comment in comments]
+
+
+def machine_limit(files: list[bytes], folder: Path) -> float:
+    """Files a second for hash, draft decode, write, fsync and rename."""
+    start = time.perf_counter()
+    for data in files:
+        name = hashlib.sha256(data).hexdigest()
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            image.draft(None, (image.width // 8, image.height // 8))
+            image.load()
+        draft = folder / f"{name}.part"
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(folder / name)
+    return len(files) / (time.perf_counter() - start)
+
+
+def upload(client: httpx.Client, data: bytes) -> float:
+    """One file; the seconds it took."""
+    start = time.perf_counter()
+    answer = client.post("cases/", files={"file": ("x.jpg", data)}, data={"case": json.dumps(FACTS)})
+    assert answer.status_code == 201, answer.text
+    return time.perf_counter() - start
+
+
+def upload_batch(client: httpx.Client, batch: list[bytes]) -> float:
+    """25 files; the seconds they took."""
+    start = time.perf_counter()
+    parts = {f"f{index}": (f"{index}.jpg", data) for index, data in enumerate(batch)}
+    answer = client.post("cases/batch/", files=parts, data={"cases": json.dumps([FACTS | {"file": name} for name in parts])})
+    assert {item["status"] for item in answer.json()["results"]} == {201}, answer.text
+    return time.perf_counter() - start
+
+
+def measure(base: str, token: str, work: list[Any], one: Callable[[httpx.Client, Any], float], clients: int) -> tuple[float, Any]:
+    """(pieces of work a second, seconds of each) with so many clients at once."""
+    opened = [httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=60) for _ in range(clients)]
+    shares = [work[index::clients] for index in range(clients)]
+    start = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        taken = list(pool.map(lambda client, share: [one(client, item) for item in share], opened, shares))
+    elapsed = time.perf_counter() - start
+    for client in opened:
+        client.close()
+    return len(work) / elapsed, np.concatenate([np.array(part) for part in taken])
+
+
+def manage(environment: dict[str, str], *words: str) -> str:
+    """Run a management command and return what it printed."""
+    command = [sys.executable, str(ROOT / "manage.py"), *words]
+    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def serve(environment: dict[str, str], port: int) -> "subprocess.Popen[bytes]":
+    """gunicorn with two processes, answering."""
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "hardcases.config.wsgi",
+        "-b",
+        f"127.0.0.1:{port}",
+        "-w",
+        "2",
+        "-k",
+        "gthread",
+        "--threads",
+        "4",
+    ]
+    server = subprocess.Popen(
+        [*command, "--log-level", "error"], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    for _ in range(600):
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/healthz/").status_code == 200:
+                return server
+        except httpx.TransportError:
+            time.sleep(0.1)
+    server.kill()
+    raise SystemExit("The server did not answer.")
+
+
+def main() -> None:
+    """Run and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--database", help="default: SQLite in a temporary folder")
+    options.add_argument("--count", type=int, default=600)
+    given = options.parse_args()
+    files = pictures(2 * given.count)
+    singles, rest = files[: given.count], files[given.count :]
+    batches = [rest[at : at + BATCH] for at in range(0, len(rest), BATCH)]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="hardcases-bench-") as name:
+        folder = Path(name)
+        (folder / "limit").mkdir()
+        (folder / "data").mkdir(mode=0o700)
+        limit = machine_limit(singles, folder / "limit")
+        environment = {**os.environ, "HARDCASES_DATA_DIR": str(folder / "data"), "HARDCASES_BIND": f"127.0.0.1:{port}"}
+        environment |= {"DATABASE_URL": given.database} if given.database else {}
+        (folder / "project.json").write_text(json.dumps(PROJECT))
+        manage(environment, "migrate", "-v0")
+        manage(environment, "create_project", str(folder / "project.json"))
+        token = manage(environment, "create_token", "bench", "--scopes", "report").splitlines()[-1]
+        server = serve(environment, port)
+        try:
+            base = f"http://127.0.0.1:{port}/api/v1/projects/bench/"
+            single, seconds = measure(base, token, singles, upload, CLIENTS)
+            batched, _ = measure(base, token, batches, upload_batch, 2)
+        finally:
+            server.terminate()
+            server.wait(30)
+    p50, p99 = np.percentile(seconds * 1000, [50, 99])
+    print(f"file size          {len(files[0]) / 1000:8.0f} KB on {'PostgreSQL' if given.database else 'SQLite'}")
+    print(f"machine's limit    {limit:8.0f} files/s (hash, draft decode, write, fsync; one after the other)")
+    print(f"single, {CLIENTS} clients  {single:8.0f} files/s   p50 {p50:.0f} ms, p99 {p99:.0f} ms   {single / limit:.2f} of the limit")
+    print(f"batches of {BATCH}      {batched * BATCH:8.0f} files/s   {batched * BATCH / limit:.2f} of the limit")
+
+
+if __name__ == "__main__":
+    main()
