@@ -1,4 +1,4 @@
-"""Where blobs lie: a local folder or an S3-compatible bucket, behind one small protocol.
+"""Where blobs lie: a local folder (here) or an S3-compatible bucket (`bucket`), behind one small protocol.
 
 A backend knows names and bytes; hashing, limits and verification are the store's. Both name a blob `ab/cd/<sha256>`.
 """
@@ -11,12 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Protocol
-
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from django.core.files.base import File
-from storages.backends.s3 import S3Storage
+from typing import IO, Protocol
 
 from hardcases.errors import Refusal, StorageFull, Unavailable
 
@@ -148,69 +143,6 @@ class LocalBackend:
             raise Unavailable(
                 f"The file store {self.root} cannot be written. Nothing was stored. An operator must correct its permissions."
             )
-
-
-@contextlib.contextmanager
-def _bucket_trouble(digest: str = "") -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise BlobMissing(digest) from error
-    except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404 and digest:
-            raise BlobMissing(digest) from error
-        raise _unreachable() from error
-    except BotoCoreError as error:
-        raise _unreachable() from error
-
-
-def _unreachable() -> Unavailable:
-    return Unavailable("The object storage does not answer. Nothing was stored. Send it again in a minute.", retry_after=30)
-
-
-class S3Backend:
-    """Blobs in a bucket through django-storages; `AWS_*` settings say where and as whom. An S3 object appears whole or not at all."""
-
-    def __init__(self, bucket: str, **options: Any) -> None:
-        self.storage = S3Storage(bucket_name=bucket, file_overwrite=True, querystring_auth=True, default_acl=None, **options)
-        patience = Config(connect_timeout=3, read_timeout=30, retries={"total_max_attempts": 3})
-        self.storage.client_config = self.storage.client_config.merge(patience)
-
-    def put(self, path: Path, digest: str) -> None:
-        # Written even if it exists: for the same two reasons as on a folder.
-        with path.open("rb") as file, _bucket_trouble():
-            self.storage.save(relative_name(digest), File(file))
-        path.unlink()
-
-    def open(self, digest: str) -> IO[bytes]:
-        with _bucket_trouble(digest):
-            file = self.storage.open(relative_name(digest), "rb")
-            file.seek(0)  # django-storages asks the bucket only when the file is first used
-            opened: IO[bytes] = file
-            return opened
-
-    def size(self, digest: str) -> int:
-        with _bucket_trouble(digest):
-            return int(self.storage.size(relative_name(digest)))
-
-    def exists(self, digest: str) -> bool:
-        with _bucket_trouble():
-            return bool(self.storage.exists(relative_name(digest)))
-
-    def delete(self, digest: str) -> None:
-        with _bucket_trouble():
-            self.storage.delete(relative_name(digest))
-
-    def list(self) -> Iterator[StoredBlob]:
-        with _bucket_trouble():
-            for item in self.storage.bucket.objects.all():
-                name = item.key.rsplit("/", 1)[-1]
-                if is_digest(name):
-                    yield StoredBlob(name, int(item.size), item.last_modified)
-
-    def check_writable(self) -> None:
-        with _bucket_trouble():
-            self.storage.connection.meta.client.head_bucket(Bucket=self.storage.bucket_name)
 
 
 def free_and_total(folder: Path) -> tuple[int, int]:

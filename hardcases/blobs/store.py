@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import IO
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from hardcases.blobs.backends import (
     BlobBackend,
     BlobMissing,
     LocalBackend,
-    S3Backend,
     StoredBlob,
     free_and_total,
     full_disk_as_refusal,
@@ -37,6 +37,7 @@ __all__ = ["BlobDamaged", "BlobMissing", "BlobStore", "Received", "StoredBlob", 
 CHUNK = 1 << 20
 FREE_SHARE = 0.05
 FREE_BYTES = 1_000_000_000
+S3_BACKEND = "hardcases.blobs.bucket.S3Backend"
 
 
 class BlobDamaged(Refusal):
@@ -214,4 +215,4 @@ def get_store() -> BlobStore:
 def _store(data_dir: Path, bucket: str) -> BlobStore:
     root = data_dir / "blobs"
     scratch = root / "receiving"
-    return BlobStore(S3Backend(bucket) if bucket else LocalBackend(root), scratch)
+    return BlobStore(import_string(S3_BACKEND)(bucket) if bucket else LocalBackend(root), scratch)

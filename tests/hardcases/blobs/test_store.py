@@ -17,7 +17,8 @@ import pytest
 from django.test import override_settings
 from moto.server import ThreadedMotoServer
 
-from hardcases.blobs.backends import LocalBackend, S3Backend, relative_name
+from hardcases.blobs.backends import LocalBackend, relative_name
+from hardcases.blobs.bucket import S3Backend
 from hardcases.blobs.store import BlobDamaged, BlobMissing, BlobStore, get_store
 from hardcases.errors import StorageFull, TooLarge, Unavailable
 
