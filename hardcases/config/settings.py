@@ -10,6 +10,7 @@ from typing import Any
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
 
 from hardcases.config import env, logs
 
@@ -127,9 +128,13 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # Celery's default of 100 would end workers and beat in a long outage
+# A worker serves its queues in turn: hints of requests, what the sweeper found, and beat's own errand.
+CELERY_TASK_DEFAULT_QUEUE = "hints"
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("hints", "sweep", "beat")]
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 2, "max_retries": 1, "visibility_timeout": 3600}
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "hardcases.work.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}}}
+CELERY_BEAT_SCHEDULE = {"sweep": {"task": "hardcases.work.tasks.sweep", "schedule": 5.0, "options": {"queue": "beat", "expires": 5}}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
 # --- People ------------------------------------------------------------------------------------------------------------------------------------------
