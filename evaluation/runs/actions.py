@@ -8,7 +8,7 @@ from django.db import transaction
 
 from evaluation.registry.models import ModelVersion, Replicate
 from evaluation.runs import states, steps
-from evaluation.runs.cohort import members_of, positive_class
+from evaluation.runs.cohort import PLAIN, members_of, positive_class, replicates_of
 from evaluation.runs.models import Part, Run, Shard
 from evaluation.runs.tasks import spread_run
 from hardcases.audit.actions import record
@@ -189,7 +189,7 @@ def put_predictions(
         if locked.state != "queued":
             raise _too_late(locked)
         columns = {"rows": len(answered), "predicted": len(answered), "sha256": sha256, "received_sha256": received.sha256}
-        Part.objects.update_or_create(run=run, replicate=replicate, step=steps.PLAIN, shard=0, defaults=columns)
+        Part.objects.update_or_create(run=run, replicate=replicate, step=PLAIN, shard=0, defaults=columns)
         after = {"replicate": replicate, "rows": len(answered), "missing": len(joined.missing), "received_sha256": received.sha256}
         record(actor, "run.predictions_accepted", "run", run.pk, project_id=run.project_id, after=after)
         if not steps.waiting_for(locked):
@@ -199,7 +199,7 @@ def put_predictions(
 
 
 def _check_uploads(run: Run, replicate: int) -> None:
-    rows = {row.number: row for row in steps.replicates_of(run)}
+    rows = {row.number: row for row in replicates_of(run)}
     if replicate not in rows:
         raise NotFound(f"Run {run.number} has no replicate {replicate}. Its replicates are {run.replicates}.")
     if rows[replicate].adapter["kind"] != "uploaded":
@@ -208,7 +208,7 @@ def _check_uploads(run: Run, replicate: int) -> None:
 
 def _same_again(run: Run, replicate: int, sha256: str) -> Accepted | None:
     """The answer to bytes that were accepted before; Conflict to others once the run has started."""
-    part = Part.objects.filter(run=run, replicate=replicate, step=steps.PLAIN, shard=0).first()
+    part = Part.objects.filter(run=run, replicate=replicate, step=PLAIN, shard=0).first()
     if part is not None and part.received_sha256 == sha256:
         return Accepted(part.rows, sha256)
     state = Run.objects.values_list("state", flat=True).get(pk=run.pk)

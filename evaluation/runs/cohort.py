@@ -1,10 +1,14 @@
-"""The members of a version, read once a process: a run of a million cases has thousands of shards."""
+"""What a run is about: the members of its version, read once a process (a run of a million cases has thousands of shards), and its replicates."""
 
 from functools import lru_cache
 
+from evaluation.registry.models import Replicate
+from evaluation.runs.models import Run
 from hardcases.testsets import snapshots
 from hardcases.testsets.models import Snapshot, Version
 from hardcases.testsets.snapshots import Members
+
+PLAIN = "plain"  # the step that predicts the cases as they are
 
 
 def members_of(version_id: int) -> Members:
@@ -29,3 +33,9 @@ def positive_class(version: Version) -> str | None:
     """Which of two classes is positive, as the version pins it."""
     pinned: str | None = version.header["schema"]["positive_class"]
     return pinned
+
+
+def replicates_of(run: Run) -> list[Replicate]:
+    """The run's replicates in the order of their numbers."""
+    rows = Replicate.objects.filter(model_version_id=run.model_version_id, number__in=run.replicates)
+    return list(rows.select_related("model_version__model").order_by("number"))

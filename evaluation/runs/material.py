@@ -18,9 +18,8 @@ from evaluation.engine.report import comparison_of
 from evaluation.engine.seeds import seed_from
 from evaluation.engine.strata import Strata, Stratum
 from evaluation.registry.models import Replicate
-from evaluation.runs.cohort import members_of, positive_class
+from evaluation.runs.cohort import PLAIN, members_of, positive_class, replicates_of
 from evaluation.runs.models import Part, Run
-from evaluation.runs.steps import PLAIN, replicates_of
 from hardcases.blobs.store import get_store
 from hardcases.errors import Invalid
 from hardcases.formats.predictions import Predictions, concatenate, decide, read_part

@@ -1,15 +1,12 @@
 """Row changes that actions and jobs share."""
 
-from datetime import datetime
-
 from django.db.models import Count
 
-from evaluation.registry.models import Replicate
 from evaluation.runs import states
+from evaluation.runs.cohort import PLAIN, replicates_of
 from evaluation.runs.models import Part, Run, Shard
 
 SHARD_ROWS = 500
-PLAIN = "plain"
 
 
 def waiting_for(run: Run) -> list[int]:
@@ -19,12 +16,6 @@ def waiting_for(run: Run) -> list[int]:
     uploaded = {row.number for row in replicates_of(run) if row.adapter["kind"] == "uploaded"}
     arrived = Part.objects.filter(run=run, step=PLAIN).values_list("replicate", flat=True)
     return sorted(uploaded.difference(arrived))
-
-
-def replicates_of(run: Run) -> list[Replicate]:
-    """The run's replicates in the order of their numbers."""
-    rows = Replicate.objects.filter(model_version_id=run.model_version_id, number__in=run.replicates)
-    return list(rows.select_related("model_version__model").order_by("number"))
 
 
 def begin(run: Run) -> None:
@@ -88,8 +79,3 @@ def progress(run: Run) -> dict[str, int]:
         "shards": sum(counts.values()),
         "shards_done": counts.get("done", 0),
     }
-
-
-def started(run: Run) -> datetime:
-    """When work on it began, else when it was asked for."""
-    return run.started_at or run.created_at

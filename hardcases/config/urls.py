@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from django.urls import URLPattern, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 
+from evaluation.registry import urls as registry
+from evaluation.runs import urls as runs
 from hardcases.cases import urls as cases
 from hardcases.config import health, schema
 from hardcases.labels import urls as labels
@@ -25,11 +27,15 @@ api = [
     *projects.api,
     *cases.api,
     *labels.api,
+    *registry.api,
+    *runs.api,
 ]
 pages = [
     *projects.pages,
     *cases.pages,
     *labels.pages,
+    *registry.pages,
+    *runs.pages,
 ]
 served = [
     path("api/schema/", schema.Schema.as_view(), name="api-schema"),

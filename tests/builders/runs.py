@@ -120,7 +120,7 @@ def a_replicate(
 def demo_replicate(model: Model, version: str, replicate: int = 0) -> Replicate:
     """One of the shipped postcode models (ten digits, 8 × 8 grey)."""
     found = next(item for item in story.model_versions() if (item.version, item.replicate) == (version, replicate))
-    document = {key: value for key, value in found.document.items() if key not in {"version"}}
+    document = {key: value for key, value in found.document.items() if key != "version"}
     return a_replicate(model, version, artefact=found.artefact, **document)
 
 

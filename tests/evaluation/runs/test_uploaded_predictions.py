@@ -59,7 +59,7 @@ class UploadTests:
         assert reports.evidence_of(run).answered == 20
 
     def test_baseline_without_a_finished_run_is_refused(self) -> None:
-        with pytest.raises(Conflict, match="Run .* first"):
+        with pytest.raises(Conflict, match=r"Run .* first"):
             build.start(self.candidate, self.version, baseline=self.baseline)
         assert not Run.objects.exists()
 

@@ -1,0 +1,16 @@
+"""Addresses of models."""
+
+from django.urls import URLPattern, path
+
+from evaluation.registry import api as rest
+
+_MODELS = "projects/<slug:project>/models/"
+_VERSIONS = f"{_MODELS}<slug:model>/versions/"
+api: list[URLPattern] = [
+    path(_MODELS, rest.ModelList.as_view(), name="api-model-list"),
+    path(f"{_MODELS}<slug:model>/", rest.ModelDetail.as_view(), name="api-model"),
+    path(_VERSIONS, rest.VersionList.as_view(), name="api-model-version-list"),
+    path(f"{_VERSIONS}<str:version>/", rest.VersionDetail.as_view(), name="api-model-version"),
+    path(f"{_VERSIONS}<str:version>/production/", rest.Production.as_view(), name="api-model-version-production"),
+]
+pages: list[URLPattern] = []
