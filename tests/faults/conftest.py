@@ -10,9 +10,9 @@ from tests.faults.harness import Installation, Redis, an_installation, missing
 
 @pytest.fixture(scope="session")
 def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Migrated and filled, never run: 1,411 cases, three shards for each of two replicates."""
+    """Migrated and filled, never run: 706 cases, two shards for each of two replicates."""
     with an_installation(tmp_path_factory.mktemp("origin")) as made:
-        made.fill(every=2)
+        made.fill(every=4)
         yield made
 
 
