@@ -23,17 +23,18 @@ from hardcases.audit.actors import Actor
 from hardcases.cases import actions as cases
 from hardcases.cases import content
 from hardcases.cases.content import Taken
-from hardcases.cases.models import Case
+from hardcases.cases.models import Case, ExternalId
 from hardcases.cases.steps import Fields, Report
 from hardcases.client import CaseItem, Client
 from hardcases.errors import Refusal
 from hardcases.labels import actions as labels
+from hardcases.labels.actions import LabelItem
 from hardcases.projects import actions as projects
-from hardcases.projects.models import Project
+from hardcases.projects.models import Project, User
 from hardcases.projects.permissions import Scope
 from hardcases.projects.serializers import ProjectSerializer
 from hardcases.testsets import actions as test_sets
-from hardcases.testsets import drafts
+from hardcases.testsets.drafts import Selection
 from hardcases.testsets.models import Stratum, TestSet, Version
 
 OVER_HTTP = 300
@@ -50,9 +51,9 @@ def set_the_stage() -> tuple[Project, dict[Part, Actor]]:
     project = Project.objects.filter(slug=document.slug).first()
     owner = cast[OWNER]
     if project is None:
-        project = projects.create_project(actor=owner, document=document, owner=projects.User.objects.get(pk=owner.user_id))
+        project = projects.create_project(actor=owner, document=document, owner=User.objects.get(pk=owner.user_id))
     for part in CAST:
-        user = projects.User.objects.get(pk=cast[part].user_id)
+        user = User.objects.get(pk=cast[part].user_id)
         projects.set_roles(actor=owner, project=project, user=user, roles=part.roles)
     return project, cast
 
@@ -110,12 +111,14 @@ def _fields(case: DemoCase) -> Fields:
 def label(project: Project, cast: dict[Part, Actor], progress: Progress) -> None:
     """The expert says what each picture shows. An equal label makes no new revision."""
     digits = {case.external_id: case.label for case in story.cases()}
-    names = list(digits)
-    for first in range(0, len(names), 1_000):
-        part = names[first : first + 1_000]
-        items = [{"case": name, "label": {"label": digits[name]}} for name in part]
-        labels.label_cases(actor=cast[EXPERT], project=project, items=items)
-        progress(first + len(part), len(names))
+    known = ExternalId.objects.filter(project=project, value__in=digits).select_related("case__project").order_by("case__number")
+    items = [LabelItem(case=row.case.key, label={"label": digits[row.value]}) for row in known]
+    for first in range(0, len(items), BATCH):
+        part = items[first : first + BATCH]
+        for outcome in labels.label_cases(actor=cast[EXPERT], project=project, items=part):
+            if isinstance(outcome, Refusal):
+                raise outcome
+        progress(first + len(part), len(items))
 
 
 def freeze(project: Project, cast: dict[Part, Actor]) -> Version:
@@ -131,7 +134,7 @@ def freeze(project: Project, cast: dict[Part, Actor]) -> Version:
         test_set = test_sets.create_test_set(actor=owner, project=project, **wanted)
     version = test_set.versions.filter(number=1).first()
     if version is None:
-        drafts.change_draft(actor=owner, test_set=test_set, add={"q": "state:inbox,accepted"})
+        test_sets.change_draft(actor=owner, test_set=test_set, add=Selection(q="state:inbox,accepted"))
         version = test_sets.freeze(actor=owner, test_set=test_set, reason="The hard cases of the first spring")
     return version
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ SEEDS = (0, 1, 2, 3, 4)
 _HELD_OUT = "i.i.d. hold-out"
 _FIRST_SCAN = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
-Document = dict[str, object]
+Document = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,14 +55,17 @@ def tango(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, level: float = 0.95,
 
 
 def _tango_upper(lost: Floats, gained: Floats, n: Floats, z: Floats) -> Floats:
-    """The d above the estimate at which the score falls to -z, by bisection on all strata at once."""
-    below, above = ratio(gained - lost, n), np.ones(n.shape)
-    below = np.nan_to_num(below)
-    for _ in range(60):
+    """The d above the estimate at which the score falls to -z, for all strata at once: bisection to 1e-6, then false position twice."""
+    below, above = np.nan_to_num(ratio(gained - lost, n)), np.ones(n.shape)
+    for step in range(22):
         middle = (below + above) / 2
+        if step >= 20:
+            first, last = (tango_score(lost, gained, n, end) + z for end in (below, above))
+            guess = below + (above - below) * ratio(first, first - last)
+            middle = np.where((guess >= below) & (guess <= above), guess, middle)
         inside = tango_score(lost, gained, n, middle) > -z
         below, above = np.where(inside, middle, below), np.where(inside, above, middle)
-    return np.where(gained >= n, 1.0, (below + above) / 2)
+    return np.where(gained >= n, 1.0, middle)
 
 
 def tango_bound(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Pair:

@@ -198,7 +198,9 @@ def _compared(check: Check, item: StratumEvidence, p: float, adjusted: float) ->
 def _no_regression(check: Check, item: StratumEvidence, p: float, adjusted: float) -> StratumVerdict:
     """Not worse than the margin: pass on the lower bound, fail on the Holm-adjusted p of H0 d >= -margin, never on the estimate."""
     difference, numbers = _compared(check, item, p, adjusted)
-    low, high = difference.bounds(check.alpha)
+    low, high = numbers.get("low"), numbers.get("high")
+    assert low is not None  # _compared has filled both
+    assert high is not None
     numbers["inside_margin"] = high < 0 and low > -check.margin
     if low <= -check.margin:
         numbers["n_needed"], numbers["n_needed_upper"] = difference.needed(check.margin, check.alpha)

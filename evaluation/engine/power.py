@@ -6,7 +6,7 @@ from functools import cache, partial
 import numpy as np
 from scipy import special, stats
 
-from evaluation.engine.arrays import Floats, Ints
+from evaluation.engine.arrays import Ints
 from evaluation.engine.compare import mcnemar_loss, tango_score
 from evaluation.engine.intervals import exact_lower, exact_upper
 
@@ -69,7 +69,8 @@ def _smallest(enough: Callable[[int], bool]) -> int | None:
 def detectable_loss(n: float, *, gained: float = 0.02, alpha: float = 0.05, power: float = 0.8) -> float | None:
     """Smallest true loss that the one-sided mid-P test would prove with `n` cases, when a share `gained` of them becomes newly right.
 
-    Exact sum over the binomial number of flips up to 2,000 cases, the normal approximation beyond. None where not even losing every case would do.
+    Exact sum over the binomial number of flips up to 2,000 cases, the normal approximation beyond. None where not even losing every case
+    would do.
     """
     n = int(n)
     top = 1 - 2 * gained

@@ -61,7 +61,7 @@ def recipe(candidate: ArrayLike, baseline: ArrayLike | None = None, clusters: In
     groups = sums.size
     case = groups / (groups - 1) * float((sums**2).sum()) / n**2 if groups > 1 else 0.0
     parts = [(float(np.var(arm.mean(axis=1), ddof=1)) / len(arm), len(arm) - 1) for arm in arms if len(arm) > 1]
-    run = float(sum(variance for variance, _ in parts))
+    run = float(np.sum([variance for variance, _ in parts]))
     residual = sum(_residual_share(arm, clusters) for arm in arms if len(arm) > 1)
     squares: float = sum(variance**2 / degrees for variance, degrees in parts) + (case**2 / (groups - 1) if groups > 1 else 0.0)
     return RecipeEstimate(
@@ -76,24 +76,28 @@ def recipe(candidate: ArrayLike, baseline: ArrayLike | None = None, clusters: In
 
 
 def _residual_share(matrix: Floats, clusters: Ints | None) -> float:
-    """Residual variance of a mean over runs and cases, which both other terms contain: residual_variance / (n k), summed over clusters first."""
+    """What both other terms contain of the residual: residual_variance / (n k), its squares summed over clusters first."""
     runs, cases = matrix.shape
     if clusters is None:
-        return residual_variance(matrix) / (cases * runs)
-    rest = matrix - matrix.mean(axis=1, keepdims=True) - matrix.mean(axis=0) + matrix.mean()
+        return residual_variance(matrix) / matrix.size
+    rest = _rest(matrix)
     codes = np.unique(clusters, return_inverse=True)[1]
-    squares = sum(float((np.bincount(codes, row) ** 2).sum()) for row in rest)
-    groups = int(codes.max()) + 1
-    return groups / (groups - 1) * squares / ((runs - 1) * cases**2 * runs) if groups > 1 else 0.0
+    groups = int(codes.max(initial=0)) + 1
+    if groups < 2:
+        return 0.0
+    squares = np.array([(np.bincount(codes, row) ** 2).sum() for row in rest]).sum()
+    return float(groups * squares / ((groups - 1) * (runs - 1) * cases**2 * runs))
 
 
 def residual_variance(matrix: Floats) -> float:
     """Residual variance of the two-way layout (run + case), with (k-1)(n-1) degrees of freedom; 0 where it cannot be estimated."""
     runs, cases = matrix.shape
-    if runs < 2 or cases < 2:
-        return 0.0
-    rest = matrix - matrix.mean(axis=1, keepdims=True) - matrix.mean(axis=0) + matrix.mean()
-    return float((rest**2).sum() / ((runs - 1) * (cases - 1)))
+    return float((_rest(matrix) ** 2).sum() / ((runs - 1) * (cases - 1))) if runs > 1 and cases > 1 else 0.0
+
+
+def _rest(matrix: Floats) -> Floats:
+    """What run and case together leave over."""
+    return np.asarray(matrix - matrix.mean(axis=1, keepdims=True) - matrix.mean(axis=0) + matrix.mean())
 
 
 def spread_interval(sd: ArrayLike, runs: int, level: float = 0.95) -> Pair:

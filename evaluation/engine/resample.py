@@ -64,7 +64,7 @@ class Sample:
         moves = self.tables[:, 1] - self.tables[:, 0]
         moved = np.flatnonzero(np.any(moves != 0, axis=(1, 2)))
         flips = self.make(self.seed + b"swap").binomial(self.repeats[moved], 0.5, size=(self.resamples, moved.size))
-        shift = (flips.astype(np.float64) @ moves[moved].reshape(moved.size, -1)).reshape(self.resamples, *moves.shape[1:])
+        shift = (flips.astype(np.float64) @ moves[moved].reshape(moved.size, moves[0].size)).reshape(self.resamples, *moves.shape[1:])
         return np.stack([self.total[0] + shift, self.total[1] - shift], axis=1)
 
     @cached_property

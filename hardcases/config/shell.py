@@ -1,11 +1,72 @@
-"""What every page's frame shows: the project at hand and its menu."""
+"""What every page's frame shows: the project at hand, its menu by role, the other projects, the person."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from hardcases.projects.access import permissions_in, projects_of
+from hardcases.projects.authentication import actor_of
+from hardcases.projects.models import User
+from hardcases.projects.permissions import Can
+
+SWITCHER = 30
+
+
+class Entry(NamedTuple):
+    """One entry of the menu: the page's URL name, its word, who sees it, its keys."""
+
+    name: str
+    label: str | Promise
+    permission: Can
+    key: str = ""
+
+
+MENU = (
+    Entry("project-overview", _("Overview"), Can.VIEW, "g o"),
+    Entry("inbox-page", _("Inbox"), Can.TRIAGE, "g i"),
+    Entry("case-list-page", _("Cases"), Can.VIEW_CASES, "g c"),
+    Entry("test-set-list-page", _("Test sets"), Can.VIEW, "g t"),
+    Entry("model-list-page", _("Models"), Can.VIEW, "g m"),
+    Entry("run-list-page", _("Runs"), Can.VIEW, "g r"),
+    Entry("release-list-page", _("Releases"), Can.VIEW, "g l"),
+    Entry("audit-log", _("Audit"), Can.VIEW_AUDIT),
+    Entry("project-upload", _("Upload"), Can.REPORT),
+    Entry("project-settings", _("Settings"), Can.MANAGE),
+)
+
+
+def _address(name: str, slug: str) -> str | None:
+    """The page's address; None while no room has it."""
+    try:
+        return reverse(name, args=[slug])
+    except NoReverseMatch:
+        return None
+
+
+def _menu(path: str, slug: str, may: frozenset[Can]) -> list[dict[str, Any]]:
+    addresses = [(entry, _address(entry.name, slug)) for entry in MENU if entry.permission in may]
+    shown = [(entry, address) for entry, address in addresses if address]
+    # The longest address that the path starts with is where we are: every page of a project starts with the overview's.
+    here = max((address for _entry, address in shown if path.startswith(address)), key=len, default="")
+    return [{"label": entry.label, "url": address, "current": address == here, "key": entry.key} for entry, address in shown]
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context for `base.html`."""
+    """Context for `base.html`. Two queries on a project's page, none elsewhere."""
+    user = getattr(request, "user", None)  # an error before the session was opened has no user
+    if not isinstance(user, User):
+        return {"project": None, "nav": []}
+    context: dict[str, Any] = {"account": {"name": user.printed_name, "url": reverse("account")}, "project": None, "nav": []}
     project = getattr(request, "project", None)
-    return {"project": project, "nav": []}
+    if project is None:
+        return context
+    actor = actor_of(request)
+    others = projects_of(actor)[:SWITCHER]
+    return context | {
+        "project": project,
+        "projects": [{"name": p.name, "url": reverse("project-overview", args=[p.slug]), "current": p.pk == project.pk} for p in others],
+        "nav": _menu(request.path, project.slug, permissions_in(actor, project)),
+    }

@@ -11,6 +11,7 @@ from hardcases.cases import urls as cases
 from hardcases.config import health, schema
 from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
+from hardcases.testsets import urls as testsets
 
 
 def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
@@ -27,6 +28,7 @@ api = [
     *projects.api,
     *cases.api,
     *labels.api,
+    *testsets.api,
     *registry.api,
     *runs.api,
 ]
@@ -34,6 +36,7 @@ pages = [
     *projects.pages,
     *cases.pages,
     *labels.pages,
+    *testsets.pages,
     *registry.pages,
     *runs.pages,
 ]
@@ -58,4 +61,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = "hardcases.web.problems.bad_request"
 handler403 = "hardcases.web.problems.permission_denied"
 handler404 = "hardcases.web.problems.page_not_found"
+handler429 = "hardcases.projects.entrance.too_many"
 handler500 = "hardcases.web.problems.server_error"

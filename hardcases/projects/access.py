@@ -94,12 +94,25 @@ def job_for(actor: Actor, job_id: UUID) -> Job:
     return job
 
 
-def token_for(project: Project, token_id: UUID) -> ApiToken:
-    """A token of a project that the caller has opened. Raises NotFound."""
+def token_for(actor: Actor, project: Project, token_id: UUID) -> ApiToken:
+    """A token of a project that the actor has opened: any to those who manage it, to others their own. Raises NotFound."""
     found = ApiToken.objects.select_related("created_by").filter(project=project, pk=token_id).first()
-    if found is None:
+    if found is None or not (found.created_by_id == actor.user_id or can(actor, Can.MANAGE, project)):
         raise NotFound(NOTHING_HERE)
     return found
+
+
+def memberships_of(actor: Actor) -> list[tuple[Project, list[Role]]]:
+    """The projects of a person with their roles there, by slug, in three queries."""
+    projects = list(projects_of(actor))
+    held: dict[int, set[str]] = {}
+    for project_id, role in Membership.objects.filter(user_id=actor.user_id).values_list("project_id", "role"):
+        held.setdefault(project_id, set()).add(role)
+    teams = set(TeamMembership.objects.filter(user_id=actor.user_id).values_list("team_id", flat=True))
+    for project in projects:
+        if project.team_id in teams:
+            held.setdefault(project.pk, set()).add(project.team.default_role)
+    return [(project, [role for role in Role if role in held.get(project.pk, ())]) for project in projects]
 
 
 def member_for(project: Project, username: str) -> User:

@@ -73,5 +73,7 @@ class ProjectPage(LoginRequiredMixin, View):
             if method not in self.can:
                 return HttpResponseNotAllowed(sorted(self.can))
             self.project = project_for(self.actor, kwargs["project"], self.can[method])
+            if request.session.get("project") != self.project.slug:
+                request.session["project"] = self.project.slug  # where / leads next time
             request.project = self.project  # type: ignore[attr-defined]  # the shell's context processor shows its name and menu
         return super().dispatch(request, *args, **kwargs)

@@ -1,8 +1,11 @@
 """Addresses of this room."""
 
+from allauth.account import views as allauth
 from django.urls import path
+from django.views.generic import TemplateView
 
 from hardcases.projects import api as rest
+from hardcases.projects import audit_log, entrance, views
 
 api = [
     path("whoami/", rest.WhoAmI.as_view(), name="api-whoami"),
@@ -11,4 +14,23 @@ api = [
     path("projects/<slug:project>/members/", rest.MemberList.as_view(), name="api-member-list"),
     path("jobs/<uuid:job>/", rest.JobDetail.as_view(), name="api-job"),
 ]
-pages = []
+pages = [
+    path("", views.Home.as_view(), name="home"),
+    # allauth looks its own pages up under these names.
+    path("login/", allauth.login, name="account_login"),
+    path("login/again/", allauth.reauthenticate, name="account_reauthenticate"),
+    path("login/inactive/", allauth.account_inactive, name="account_inactive"),
+    path("logout/", allauth.logout, name="sign_out"),
+    path("invite/<str:code>/", entrance.Invite.as_view(), name="invite"),
+    path("account/", entrance.Account.as_view(), name="account"),
+    path("help/", TemplateView.as_view(template_name="help.html"), name="help"),
+    path("projects/", views.ProjectList.as_view(), name="project-list"),
+    path("projects/new/", views.ProjectNew.as_view(), name="project-new"),
+    path("p/<slug:project>/", views.Overview.as_view(), name="project-overview"),
+    path("p/<slug:project>/upload/", views.Upload.as_view(), name="project-upload"),
+    path("p/<slug:project>/tokens/<uuid:token>/revoke/", views.TokenRevoke.as_view(), name="token-revoke"),
+    path("p/<slug:project>/settings/", views.Settings.as_view(), name="project-settings"),
+    path("p/<slug:project>/members/", views.MemberInvite.as_view(), name="member-invite"),
+    path("p/<slug:project>/members/<str:username>/", views.MemberRoles.as_view(), name="member-roles"),
+    path("p/<slug:project>/audit/", audit_log.AuditLog.as_view(), name="audit-log"),
+]

@@ -80,16 +80,21 @@ def freeze(*, actor: Actor, test_set: TestSet, reason: str) -> Version:
     Raises Unlabelled, NothingToFreeze, BeingFrozen, and TooLargeAtOnce for a draft that `stage` is for.
     """
     version = freeze_rows(actor=actor, test_set=test_set, reason=reason)
+    publish(version)
+    return version
+
+
+def publish(version: Version) -> None:
+    """Write the snapshot of a fresh version, in the background where that takes longer than somebody at a page should wait."""
     if version.cases <= LARGE:
         snapshots.build(version)
     else:
         hint(run_job, job_id=str(enqueue(kind=jobs.SNAPSHOT, key=str(version.pk), payload={"version": version.pk}).pk))
-    return version
 
 
 @transaction.atomic
 def freeze_rows(*, actor: Actor, test_set: TestSet, reason: str) -> Version:
-    """`freeze` without the snapshot, which is written when it is first asked for."""
+    """`freeze` without the snapshot: for callers with a transaction of their own, who call `publish` after it."""
     held = _held(test_set)
     last = newest(held)
     number = last.number + 1 if last else 1

@@ -1,7 +1,8 @@
 """What pages, API and freezing ask about drafts and versions."""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -10,7 +11,7 @@ from hardcases.cases.queries import QUERY_TERMS, Asked, condition, search
 from hardcases.errors import Invalid
 from hardcases.projects.models import Project
 from hardcases.testsets.models import DraftChange, Entry, Stratum, TestSet, Touch, Version
-from hardcases.testsets.refusals import MovingRule
+from hardcases.testsets.refusals import LISTED, MovingRule
 from hardcases.web.search import Term, parse
 from hardcases.web.vocabulary import only_in, refused
 
@@ -28,6 +29,13 @@ def in_chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def newest(test_set: TestSet) -> Version | None:
     """The last frozen version."""
     return Version.objects.filter(test_set=test_set).order_by("-number").first()
+
+
+def newest_of(test_sets: Sequence[TestSet]) -> dict[int, Version]:
+    """The last frozen version of each test set that has one, by the test set's primary key. One query."""
+    newer = Version.objects.filter(test_set=OuterRef("test_set"), number__gt=OuterRef("number"))
+    found = Version.objects.filter(~Exists(newer), test_set__in=test_sets).select_related("test_set")
+    return {version.test_set_id: version for version in found}
 
 
 def open_members(test_set: TestSet) -> QuerySet[Case]:
@@ -64,6 +72,121 @@ def _concerned_by_rules(test_set: TestSet, last: Version | None) -> set[int]:
 def is_large(test_set: TestSet) -> bool:
     """Whether freezing is a matter for a job."""
     return DraftChange.objects.filter(test_set=test_set).count() > LARGE or Touch.objects.filter(test_set=test_set).count() > LARGE
+
+
+@dataclass(frozen=True)
+class StratumSize:
+    """A named stratum as the next version would pin it."""
+
+    slug: str
+    name: str
+    q: str
+    cases: int
+    minimum: int | None
+
+    @property
+    def large_enough(self) -> bool:
+        """Whether it has the size somebody asked for."""
+        return self.minimum is None or self.cases >= self.minimum
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What freezing the draft would give, and what stands in its way."""
+
+    base: int | None
+    cases: int
+    adds: int
+    removes: int
+    touched: int  # members whose label or attributes changed since they were pinned, at most
+    unlabelled: int
+    unlabelled_numbers: tuple[int, ...]
+    strata: tuple[StratumSize, ...]
+    staging: int | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to freeze and nothing that freezing would refuse."""
+        return not self.unlabelled and self.staging is None and bool(self.adds or self.removes or self.touched)
+
+
+def drafted_members(test_set: TestSet) -> QuerySet[Case]:
+    """The cases that the next version would hold."""
+    changes = DraftChange.objects.filter(test_set=test_set, case=OuterRef("pk"))
+    members = Exists(Entry.objects.filter(test_set=test_set, case=OuterRef("pk"), removed_in=None))
+    return Case.objects.filter(Q(Exists(changes.filter(adds=True))) | Q(members, ~Exists(changes.filter(adds=False)))).exclude(
+        state="erased"
+    )
+
+
+def readiness(test_set: TestSet) -> Readiness:
+    """The state of the draft."""
+    base = Version.objects.filter(test_set=test_set).order_by("-number").first()
+    changes = DraftChange.objects.filter(test_set=test_set)
+    adds, removes = changes.filter(adds=True).count(), changes.filter(adds=False).count()
+    bare = Case.objects.filter(Exists(changes.filter(case=OuterRef("pk"), adds=True)), current_label=None).exclude(state="erased")
+    drafted = drafted_members(test_set)
+    sizes = [
+        StratumSize(rule.slug, rule.name, rule.q, drafted.filter(condition(test_set.project, rule.q)).count(), rule.minimum)
+        for rule in Stratum.objects.filter(project=test_set.project_id).order_by("slug")
+    ]
+    return Readiness(
+        base=base.number if base else None,
+        cases=(base.cases if base else 0) + adds - removes,
+        adds=adds,
+        removes=removes,
+        touched=Touch.objects.filter(test_set=test_set).values("case").distinct().count(),
+        unlabelled=bare.count(),
+        unlabelled_numbers=tuple(bare.order_by("number").values_list("number", flat=True)[:LISTED]),
+        strata=tuple(sizes),
+        staging=test_set.staging,
+    )
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What an entry says about its case."""
+
+    number: int
+    content: str
+    attributes: str
+    label: dict[str, Any]
+    revision: int
+    strata: str
+
+
+@dataclass(frozen=True)
+class Diff:
+    """From one version to another. `changed` holds (before, after) of the cases that both have, with other pins."""
+
+    added: tuple[Pinned, ...]
+    removed: tuple[Pinned, ...]
+    changed: tuple[tuple[Pinned, Pinned], ...]
+
+    @property
+    def answers(self) -> tuple[tuple[Pinned, Pinned], ...]:
+        """The changed cases whose label says something else."""
+        return tuple((before, after) for before, after in self.changed if before.label != after.label)
+
+
+def diff(a: Version, b: Version) -> Diff:
+    """What `b` has that `a` has not. Reads the entries that begin or end between the two and no other, so it costs what changed."""
+    low, high = sorted((a.number, b.number))
+    between = Entry.objects.filter(test_set=a.test_set_id)
+    older = _pinned(between.filter(added_in__lte=low, removed_in__gt=low, removed_in__lte=high))
+    newer = _pinned(between.filter(Q(removed_in=None) | Q(removed_in__gt=high), added_in__gt=low, added_in__lte=high))
+    before, after = (older, newer) if a.number <= b.number else (newer, older)
+    both = sorted(before.keys() & after.keys())
+    return Diff(
+        added=tuple(after[number] for number in sorted(after.keys() - before.keys())),
+        removed=tuple(before[number] for number in sorted(before.keys() - after.keys())),
+        changed=tuple((before[number], after[number]) for number in both if before[number] != after[number]),
+    )
+
+
+def _pinned(entries: QuerySet[Entry]) -> dict[int, Pinned]:
+    columns = ("case__number", "content_digest", "attributes_digest", "label_revision__label", "label_revision__number", "strata")
+    return {row[0]: Pinned(*row) for row in entries.values_list(*columns)}
 
 
 def check_rule(project: Project, q: str) -> None:

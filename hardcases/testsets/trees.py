@@ -115,6 +115,14 @@ def _by_bucket(rows: Iterable[Member]) -> Iterator[tuple[int, list[Member]]]:
         yield group[0].bucket, group
 
 
+def manifest(version: Version) -> Iterator[bytes]:
+    """The canonical manifest in pieces of whole lines: the header, then the members by bucket and, inside a bucket, as sorted bytes."""
+    yield tree.canonical_header(version.header)
+    key_prefix = version.test_set.project.key_prefix
+    for _, group in _by_bucket(members(members_of(version))):
+        yield b"".join(sorted(_lines(LINES, group, key_prefix)))
+
+
 def _lines(name: str, group: Sequence[Member], key_prefix: str) -> list[bytes]:
     if name == LINES:
         return [member.line(key_prefix) for member in group]

@@ -46,4 +46,4 @@ def comparison(
 
 
 def sites(n: int, seed: int = 0) -> Grouping:
-    return Grouping(["site=x", "site=y", "site=z"], np.random.default_rng(seed).integers(-1, 3, n))
+    return Grouping(["site=x", "site=y", "site=z"], np.random.default_rng(7000 + seed).integers(-1, 3, n))

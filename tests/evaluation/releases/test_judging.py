@@ -22,7 +22,7 @@ def test_an_equal_model_passes() -> None:
     release = a_scene(baseline_wrong=range(0, 6), candidate_wrong=range(3, 9)).release()
     assert release.verdict == "pass"
     assert release.evidence_digest is not None
-    assert verdict_sentence(release.judgement).startswith("No worse on all cases: +0.0 points of accuracy (")
+    assert verdict_sentence(release.judgement).startswith("No worse on all cases: 0.0 points of accuracy (")
 
 
 def test_a_stratum_that_is_proven_worse_blocks_although_the_average_is_better() -> None:

@@ -152,7 +152,7 @@ class QuarantineTests:
 
 
 class ClientTimeTests:
-    @pytest.mark.parametrize("captured_at", ["1969-12-31T00:00:00Z", (timezone.now() + timedelta(days=2)).isoformat(), "yesterday", 5])
+    @pytest.mark.parametrize("captured_at", ["1969-12-31T00:00:00Z", "2999-01-01T00:00:00Z", "yesterday", 5])
     def test_a_time_out_of_range_is_refused(self, api: Api, captured_at: object) -> None:
         body = problem(api.upload(a_picture(), {"captured_at": captured_at}), 422)
         assert body["errors"][0]["pointer"] == "/captured_at"

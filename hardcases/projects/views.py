@@ -1,0 +1,220 @@
+"""Pages of projects: the list, one project's overview, how to send cases, its settings, its audit log."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views import View
+
+from hardcases.errors import Conflict, Forbidden, Invalid
+from hardcases.projects import actions, people
+from hardcases.projects.access import can, member_for, people_in, permissions_in, projects_of, scopes_for, token_for
+from hardcases.projects.authentication import actor_of
+from hardcases.projects.documents import document_of, read
+from hardcases.projects.doors import ProjectPage
+from hardcases.projects.forms import ROLE_WORDS, InviteForm, ProjectForm, RolesForm, TokenForm
+from hardcases.projects.models import ApiToken
+from hardcases.projects.permissions import Can
+from hardcases.web.pages import render_page
+
+# Rooms above put their part on the overview under these names; a name nobody has leaves its place empty.
+SLOTS = ("overview-inbox", "overview-releases", "overview-production", "overview-runs")
+
+
+class Home(LoginRequiredMixin, View):
+    """`/`: the project you had open last, else your only one, else the list."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Go on."""
+        mine = {project.slug: project for project in projects_of(actor_of(request))[:50]}
+        last = str(request.session.get("project", ""))
+        slug = last if last in mine else next(iter(mine)) if len(mine) == 1 else None
+        if slug is None or not can(actor_of(request), Can.VIEW, mine[slug]):
+            return redirect("project-list")
+        return redirect("project-overview", project=slug)
+
+
+class ProjectList(LoginRequiredMixin, View):
+    """Your projects."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """All of them: a person is in a few."""
+        return render_page(request, "projects/list.html", {"mine": projects_of(actor_of(request))})
+
+
+class ProjectNew(LoginRequiredMixin, View):
+    """A new project."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The empty form."""
+        return render_page(request, "projects/new.html", {"form": ProjectForm()})
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Create it and go to its Upload page, where the first case comes from."""
+        form = ProjectForm(request.POST)
+        if form.is_valid() and not request.user.is_anonymous:
+            try:
+                project = actions.create_project(actor=actor_of(request), document=read(form.body()), owner=request.user)
+            except (Invalid, Conflict, Forbidden) as refusal:
+                form.refuse(refusal)
+            else:
+                return redirect("project-upload", project=project.slug)
+        return render_page(request, "projects/new.html", {"form": form}, status=422)
+
+
+class Overview(ProjectPage):
+    """What needs a person now, and what the project is."""
+
+    can = {"GET": Can.VIEW}
+
+    def get(self, request: HttpRequest, project: str) -> HttpResponse:
+        """The page; rooms above fill its slots."""
+        document = document_of(self.project)
+        may = permissions_in(self.actor, self.project)
+        context = {"document": document, "slots": SLOTS, "may_report": Can.REPORT in may, "may_manage": Can.MANAGE in may}
+        return render_page(request, "projects/overview.html", context)
+
+
+class Upload(ProjectPage):
+    """Five minutes from here to the first case."""
+
+    can = {"GET": Can.OWN_TOKENS, "POST": Can.OWN_TOKENS}
+
+    def _page(self, request: HttpRequest, form: TokenForm, token: str | None = None, status: int = 200) -> HttpResponse:
+        document = document_of(self.project)
+        context = {
+            "form": form,
+            "token": token,
+            "document": document,
+            "address": settings.PUBLIC_URL,
+            "label": document.positive_class or next(iter(document.classes), None),
+            "attribute": next((spec.name for spec in document.attributes if spec.type == "category" and not spec.values), None),
+            **_tokens(self),
+        }
+        response = render_page(request, "projects/upload.html", context, status=status)
+        response["Cache-Control"] = "no-store"  # the page may show a token
+        return response
+
+    def get(self, request: HttpRequest, project: str) -> HttpResponse:
+        """How to send cases, with a form for a token."""
+        return self._page(request, TokenForm(scopes=scopes_for(self.actor, self.project)))
+
+    def post(self, request: HttpRequest, project: str) -> HttpResponse:
+        """Make a token and show it, this once."""
+        form = TokenForm(request.POST, scopes=scopes_for(self.actor, self.project))
+        if not form.is_valid():
+            return self._page(request, form, status=422)
+        said = form.cleaned_data
+        try:
+            _row, text = actions.create_token(
+                actor=self.actor, project=self.project, name=said["name"], scopes=form.chosen(), days=said["days"]
+            )
+        except (Invalid, Forbidden) as refusal:
+            form.refuse(refusal)
+            return self._page(request, form, status=422)
+        return self._page(request, TokenForm(scopes=scopes_for(self.actor, self.project)), text)
+
+
+def _tokens(page: ProjectPage) -> dict[str, Any]:
+    """Tokens as the list shows them: all to an admin, to others their own."""
+    rows = ApiToken.objects.filter(project=page.project).select_related("created_by").order_by("revoked_at", "-created_at")
+    manages = can(page.actor, Can.MANAGE, page.project)
+    return {"tokens": rows if manages else rows.filter(created_by_id=page.actor.user_id), "manages": manages}
+
+
+class TokenRevoke(ProjectPage):
+    """Stop a token."""
+
+    can = {"POST": Can.OWN_TOKENS}
+
+    def post(self, request: HttpRequest, project: str, token: UUID) -> HttpResponse:
+        """From the next request on."""
+        row = token_for(self.actor, self.project, token)
+        actions.revoke_token(actor=self.actor, project=self.project, token=row)
+        messages.success(request, _("The token “%(name)s” no longer works.") % {"name": row.name})
+        return redirect("project-upload", project=self.project.slug)
+
+
+class Settings(ProjectPage):
+    """People and what they may do, tokens, classes and attributes."""
+
+    can = {"GET": Can.MANAGE, "POST": Can.MANAGE}
+
+    def _page(self, request: HttpRequest, form: ProjectForm, *, invite: InviteForm | None = None, status: int = 200, **more: Any) -> HttpResponse:
+        members = [
+            member | {"form": RolesForm(initial={"roles": member["roles"]}, auto_id=f"id_{number}_%s")}
+            for number, member in enumerate(people_in(self.project))
+        ]
+        context = {"form": form, "invite": invite or InviteForm(auto_id="id_invite_%s"), "members": members, "role_words": ROLE_WORDS}
+        response = render_page(request, "projects/settings.html", context | _tokens(self) | more, status=status)
+        response["Cache-Control"] = "no-store"  # the page may show a sign-in link
+        return response
+
+    def get(self, request: HttpRequest, project: str) -> HttpResponse:
+        """The page."""
+        return self._page(request, ProjectForm(initial=ProjectForm.initial_of(document_of(self.project))))
+
+    def post(self, request: HttpRequest, project: str) -> HttpResponse:
+        """Change classes, attributes and names."""
+        form = ProjectForm(request.POST)
+        if form.is_valid():
+            try:
+                body = form.body() | {"strip_metadata": self.project.strip_metadata}
+                actions.update_project(actor=self.actor, project=self.project, document=read(body))
+            except (Invalid, Conflict, Forbidden) as refusal:
+                form.refuse(refusal)
+            else:
+                messages.success(request, _("The project was changed."))
+                return redirect("project-settings", project=self.project.slug)
+        return self._page(request, form, status=422)
+
+
+class MemberInvite(Settings):
+    """Bring somebody in."""
+
+    can = {"GET": Can.MANAGE, "POST": Can.MANAGE}
+
+    def get(self, request: HttpRequest, project: str) -> HttpResponse:
+        """A reload after the link was shown leads back to the settings."""
+        return redirect("project-settings", project=self.project.slug)
+
+    def post(self, request: HttpRequest, project: str) -> HttpResponse:
+        """Roles, and for a new account the link, shown this once."""
+        invite = InviteForm(request.POST, auto_id="id_invite_%s")
+        settled = ProjectForm(initial=ProjectForm.initial_of(document_of(self.project)))
+        if not invite.is_valid():
+            return self._page(request, settled, invite=invite, status=422)
+        try:
+            user, code = people.invite(
+                actor=self.actor, project=self.project, username=invite.cleaned_data["username"], roles=invite.chosen()
+            )
+        except (Invalid, Conflict) as refusal:
+            invite.refuse(refusal)
+            return self._page(request, settled, invite=invite, status=422)
+        link = f"{settings.PUBLIC_URL}{reverse('invite', args=[code])}" if code else None
+        return self._page(request, settled, invited=user, link=link)
+
+
+class MemberRoles(ProjectPage):
+    """Change what somebody may do, or take them out."""
+
+    can = {"POST": Can.MANAGE}
+
+    def post(self, request: HttpRequest, project: str, username: str) -> HttpResponse:
+        """Exactly the roles ticked."""
+        user = member_for(self.project, username)
+        form = RolesForm(request.POST)
+        if form.is_valid():
+            try:
+                actions.set_roles(actor=self.actor, project=self.project, user=user, roles=form.chosen())
+            except Conflict as refusal:
+                messages.error(request, refusal.sentence)
+            else:
+                messages.success(request, _("The roles of %(name)s were set.") % {"name": user.username})
+        return redirect("project-settings", project=self.project.slug)
