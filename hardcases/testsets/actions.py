@@ -20,7 +20,9 @@ from hardcases.work.tasks import run_job
 
 
 def create_test_set(*, actor: Actor, project: Project, slug: str, purpose: str = "") -> TestSet:
-    """An empty test set, with an empty draft. Raises SlugTaken."""
+    """An empty test set, with an empty draft. Raises SlugTaken; `new` is taken by the page that makes one."""
+    if slug == "new":
+        raise SlugTaken(slug)
     try:
         with transaction.atomic():
             test_set = TestSet.objects.create(project=project, slug=slug, purpose=purpose, created_by_id=actor.user_id)

@@ -12,12 +12,12 @@ from rest_framework.serializers import Serializer
 from hardcases.errors import Invalid
 from hardcases.projects.doors import ProjectAPI
 from hardcases.projects.permissions import Can
-from hardcases.testsets import actions, queries, trees
+from hardcases.testsets import actions, queries
 from hardcases.testsets import serializers as shapes
 from hardcases.testsets.access import numbered_version, test_set_for
+from hardcases.testsets.manifests import manifest_response
 from hardcases.testsets.models import Stratum, TestSet, Version
 from hardcases.web.idempotency import content_hash, idempotent
-from hardcases.web.pages import download_name
 from hardcases.web.pagination import keyset_page
 from hardcases.web.queries import ListParameters, Parameters, read_parameters
 
@@ -77,7 +77,7 @@ class Draft(ProjectAPI):
     def get(self, request: Request, project: str, test_set: str) -> Response:
         """Readiness."""
         read_parameters(request, Parameters)
-        return Response(shapes.shown_readiness(queries.readiness(test_set_for(self.project, test_set)), self.project.key_prefix))
+        return Response(shapes.shown_readiness(queries.readiness(test_set_for(self.project, test_set))))
 
     @extend_schema(request=shapes.DraftBody, responses={200: dict})
     def post(self, request: Request, project: str, test_set: str) -> Response:
@@ -142,17 +142,6 @@ class Manifest(ProjectAPI):
         """JSONL: the header, then a line a member."""
         read_parameters(request, Parameters)
         return manifest_response(numbered_version(test_set_for(self.project, test_set), number))
-
-
-def manifest_response(version: Version) -> StreamingHttpResponse:
-    """The manifest as a download that is never whole in memory."""
-    response = StreamingHttpResponse(trees.manifest(version), content_type="application/x-ndjson")
-    name = download_name(f"{version.test_set.slug}-{version.number}-manifest", ".jsonl")
-    response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private"
-    response["ETag"] = f'"{version.digest}"'
-    return response
 
 
 class VersionDiff(ProjectAPI):

@@ -90,6 +90,11 @@ class Version(models.Model):
     def __str__(self) -> str:
         return f"{self.test_set.slug}@{self.number}"
 
+    @property
+    def previous_number(self) -> int:
+        """The number of the version before; 0 before the first."""
+        return self.number - 1
+
 
 class Snapshot(models.Model):
     """A version's members as one sorted Parquet table in blob storage: rebuildable, and rewritten when a member is lawfully erased."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from hardcases.cases.models import Case
 from hardcases.cases.queries import QUERY_TERMS, Asked, condition, search
@@ -38,9 +38,39 @@ def newest_of(test_sets: Sequence[TestSet]) -> dict[int, Version]:
     return {version.test_set_id: version for version in found}
 
 
-def open_members(test_set: TestSet) -> QuerySet[Case]:
-    """The cases of the last version; while a version is being staged, those of the next as far as it got."""
-    return Case.objects.filter(Exists(Entry.objects.filter(test_set=test_set, case=OuterRef("pk"), removed_in=None)))
+def next_number(test_set: TestSet) -> int:
+    """The number of the version that the draft becomes."""
+    last = newest(test_set)
+    return last.number + 1 if last else 1
+
+
+def pending_changes(test_sets: Sequence[TestSet]) -> dict[int, int]:
+    """How many cases each draft adds or removes, by the test set's primary key. One query."""
+    counted = DraftChange.objects.filter(test_set__in=test_sets).values("test_set").annotate(n=Count("pk")).order_by()
+    return {row["test_set"]: row["n"] for row in counted}
+
+
+def drafted_cases(test_set: TestSet, *, adds: bool) -> QuerySet[DraftChange]:
+    """The changes of a draft in one direction, newest first, with their cases and labels."""
+    return DraftChange.objects.filter(test_set=test_set, adds=adds).select_related("case__current_label__revision").order_by("-pk")
+
+
+def members_after(version: Version, number: int) -> QuerySet[Case]:
+    """The version's cases behind `number`, ascending, each with `pinned_label`, the class it was frozen with."""
+    held = Entry.objects.filter(
+        Q(removed_in=None) | Q(removed_in__gt=version.number), test_set=version.test_set_id, added_in__lte=version.number
+    )
+    label = held.filter(case=OuterRef("pk")).values("label_revision__label__label")[:1]
+    return (
+        Case.objects.filter(Exists(held.filter(case=OuterRef("pk"))), project=version.test_set.project_id, number__gt=number)
+        .annotate(pinned_label=Subquery(label))
+        .order_by("number")
+    )
+
+
+def accepted_in(project: Project, q: str) -> int:
+    """How many accepted cases of the project a rule picks now."""
+    return search(project, q).filter(state="accepted").count()
 
 
 def to_settle(test_set: TestSet, last: Version | None, touched: Sequence[int]) -> list[int]:
@@ -100,7 +130,7 @@ class Readiness:
     removes: int
     touched: int  # members whose label or attributes changed since they were pinned, at most
     unlabelled: int
-    unlabelled_numbers: tuple[int, ...]
+    unlabelled_keys: tuple[str, ...]
     strata: tuple[StratumSize, ...]
     staging: int | None
 
@@ -137,7 +167,9 @@ def readiness(test_set: TestSet) -> Readiness:
         removes=removes,
         touched=Touch.objects.filter(test_set=test_set).values("case").distinct().count(),
         unlabelled=bare.count(),
-        unlabelled_numbers=tuple(bare.order_by("number").values_list("number", flat=True)[:LISTED]),
+        unlabelled_keys=tuple(
+            f"{test_set.project.key_prefix}-{number}" for number in bare.order_by("number").values_list("number", flat=True)[:LISTED]
+        ),
         strata=tuple(sizes),
         staging=test_set.staging,
     )

@@ -111,7 +111,7 @@ def shown_change(changed: DraftChanged) -> dict[str, Any]:
     return {"added": changed.added, "removed": changed.removed, "errors": errors}
 
 
-def shown_readiness(state: Readiness, key_prefix: str) -> dict[str, Any]:
+def shown_readiness(state: Readiness) -> dict[str, Any]:
     """The state of a draft."""
     return {
         "base": state.base,
@@ -119,7 +119,7 @@ def shown_readiness(state: Readiness, key_prefix: str) -> dict[str, Any]:
         "adds": state.adds,
         "removes": state.removes,
         "touched": state.touched,
-        "unlabelled": {"count": state.unlabelled, "cases": [f"{key_prefix}-{number}" for number in state.unlabelled_numbers]},
+        "unlabelled": {"count": state.unlabelled, "cases": state.unlabelled_keys},
         "strata": [
             {"slug": size.slug, "cases": size.cases, "minimum": size.minimum, "large_enough": size.large_enough} for size in state.strata
         ],
