@@ -25,7 +25,19 @@ _LOCK = 0x48617264  # any fixed number: the advisory lock of the one sealer
 MAX_FINDINGS = 100
 # Written out: the hash of old entries must not change when the table gains a column.
 _COLUMNS = (
-    "id", "at", "actor_kind", "actor_id", "actor_name", "token_id", "project_id", "action", "object_type", "object_id", "before", "after", "request_id",
+    "id",
+    "at",
+    "actor_kind",
+    "actor_id",
+    "actor_name",
+    "token_id",
+    "project_id",
+    "action",
+    "object_type",
+    "object_id",
+    "before",
+    "after",
+    "request_id",
     "address",
 )
 

@@ -25,7 +25,13 @@ class AuditParameters(ListParameters):
     until = serializers.DateField(required=False)
 
 
-FILTERS = {"who": "actor_name__startswith", "action": "action__startswith", "object": "object_id", "since": "at__date__gte", "until": "at__date__lte"}
+FILTERS = {
+    "who": "actor_name__startswith",
+    "action": "action__startswith",
+    "object": "object_id",
+    "since": "at__date__gte",
+    "until": "at__date__lte",
+}
 
 
 class AuditLog(ProjectPage):

@@ -26,7 +26,9 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """`handler429`: allauth calls it when somebody tries passwords too fast."""
-    return respond_to(request, TooManyRequests("Too many attempts from here. Nothing was changed. Wait a few minutes, then try again.", retry_after=60))
+    return respond_to(
+        request, TooManyRequests("Too many attempts from here. Nothing was changed. Wait a few minutes, then try again.", retry_after=60)
+    )
 
 
 @method_decorator([never_cache, sensitive_post_parameters()], name="dispatch")

@@ -55,7 +55,9 @@ class ProjectForm(RefusedForm):
     """A project as people write it: one class a line, one attribute a line."""
 
     name = forms.CharField(label=_("Name"), max_length=150)
-    slug = forms.CharField(label=_("Short name"), max_length=64, help_text=_("In addresses and API calls; it stays. For example chest-xray."))
+    slug = forms.CharField(
+        label=_("Short name"), max_length=64, help_text=_("In addresses and API calls; it stays. For example chest-xray.")
+    )
     key_prefix = forms.CharField(label=_("Key prefix"), max_length=8, help_text=_("Cases are called XR-1, XR-2 … if this is XR."))
     team = forms.CharField(label=_("Team"), max_length=64, required=False, help_text=_("Its members see the project. Made if it is new."))
     task = forms.ChoiceField(label=_("Task"), choices=[(task, TASK_WORDS[task]) for task in TASKS])
@@ -69,7 +71,9 @@ class ProjectForm(RefusedForm):
         label=_("Attributes"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text=_("One a line: name and type (category, number, boolean, text, date). “age number: 0, 18, 65” cuts bins, “sex category: f, m” closes the list."),
+        help_text=_(
+            "One a line: name and type (category, number, boolean, text, date). “age number: 0, 18, 65” cuts bins, “sex category: f, m” closes the list."
+        ),
     )
     cluster_attribute = forms.CharField(
         label=_("Cluster attribute"), max_length=128, required=False, help_text=_("What makes cases belong together, such as patient.")
@@ -190,8 +194,6 @@ class NewPasswordForm(RefusedForm):
 class ChangePasswordForm(NewPasswordForm):
     """A new password for oneself."""
 
-    old = forms.CharField(
-        label=_("Present password"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), strip=False
-    )
+    old = forms.CharField(label=_("Present password"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), strip=False)
     field_order = ["old", "password1", "password2"]
     name = None  # type: ignore[assignment]  # Django's way to take an inherited field out

@@ -146,7 +146,9 @@ class Settings(ProjectPage):
 
     can = {"GET": Can.MANAGE, "POST": Can.MANAGE}
 
-    def _page(self, request: HttpRequest, form: ProjectForm, *, invite: InviteForm | None = None, status: int = 200, **more: Any) -> HttpResponse:
+    def _page(
+        self, request: HttpRequest, form: ProjectForm, *, invite: InviteForm | None = None, status: int = 200, **more: Any
+    ) -> HttpResponse:
         members = [
             member | {"form": RolesForm(initial={"roles": member["roles"]}, auto_id=f"id_{number}_%s")}
             for number, member in enumerate(people_in(self.project))

@@ -45,7 +45,9 @@ def _refuse_repeated_keys(node: yaml.Node | None) -> None:
             names = [key.value for key, _ in item.value]
             repeated = {name for name in names if names.count(name) > 1} if len(names) < 1_000 else set()
             if repeated or len(names) >= 1_000:
-                raise BadYAML(f"A key is repeated or there are too many in one place ({', '.join(sorted(repeated)) or len(names)}). Nothing was stored.")
+                raise BadYAML(
+                    f"A key is repeated or there are too many in one place ({', '.join(sorted(repeated)) or len(names)}). Nothing was stored."
+                )
             waiting += [value for _, value in item.value]
         elif isinstance(item, yaml.SequenceNode):
             waiting += item.value
