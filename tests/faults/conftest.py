@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.harness import Installation, Redis, an_installation, missing
+from tests.faults.sites import Site, Redis, a_site, missing
 
 
 @pytest.fixture(scope="session")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Migrated and filled, never run: 706 cases, two shards for each of two replicates."""
-    with an_installation(tmp_path_factory.mktemp("origin")) as made:
+    with a_site(tmp_path_factory.mktemp("origin")) as made:
         made.fill(every=4)
         yield made
 
@@ -26,14 +26,14 @@ def redis() -> Iterator[Redis]:
 
 
 @pytest.fixture
-def embedded(origin: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def embedded(origin: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A copy without a broker."""
-    with an_installation(tmp_path_factory.mktemp("embedded"), origin=origin) as made:
+    with a_site(tmp_path_factory.mktemp("embedded"), origin=origin) as made:
         yield made
 
 
 @pytest.fixture
-def team(origin: Installation, redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+def team(origin: Site, redis: Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A copy that uses the private Redis."""
-    with an_installation(tmp_path_factory.mktemp("team"), origin=origin, redis_url=redis.url) as made:
+    with a_site(tmp_path_factory.mktemp("team"), origin=origin, redis_url=redis.url) as made:
         yield made

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harness import Installation, an_installation
+from tests.faults.sites import Site, a_site
 
 pytestmark = [pytest.mark.services]
 
 
-def ledger(site: Installation) -> list[str]:
+def ledger(site: Site) -> list[str]:
     return site.manage("export_ledger").stdout.splitlines()
 
 
-def test_restored_installation_is_the_same_and_verifies(origin: Installation, tmp_path: Path) -> None:
+def test_restored_installation_is_the_same_and_verifies(origin: Site, tmp_path: Path) -> None:
     folder = tmp_path / "backup"
     origin.manage("backup", str(folder))
-    with an_installation(tmp_path / "new") as new:
+    with a_site(tmp_path / "new") as new:
         new.manage("restore", str(folder))
         assert "as they were stored" in new.manage("verify").stdout
         assert "intact" in new.manage("audit", "verify").stdout
@@ -37,14 +37,14 @@ def test_restored_installation_is_the_same_and_verifies(origin: Installation, tm
         assert refused.returncode != 0, "the guards were lost on the way"
 
 
-def test_a_damaged_or_unfinished_backup_is_refused(origin: Installation, tmp_path: Path) -> None:
+def test_a_damaged_or_unfinished_backup_is_refused(origin: Site, tmp_path: Path) -> None:
     folder = tmp_path / "backup"
     origin.manage("backup", str(folder), "--link")
     blob = next((folder / "blobs").glob("*/*/*"))
     content = blob.read_bytes()
     blob.unlink()
     blob.write_bytes(content[:-1] + b"x")
-    with an_installation(tmp_path / "new") as new:
+    with a_site(tmp_path / "new") as new:
         damaged = new.manage("restore", str(folder), check=False)
         assert damaged.returncode != 0
         assert "damaged" in damaged.stderr

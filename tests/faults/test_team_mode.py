@@ -12,14 +12,15 @@ import httpx
 import pytest
 
 from tests.builders.cases import a_picture
-from tests.faults.harness import Child, Installation, Redis, wait_until
+from tests.faults.harness import until
+from tests.faults.sites import Child, Redis, Site
 
 pytestmark = [pytest.mark.services]
 log = logging.getLogger(__name__)
 AT_ONCE = 5.0  # the promise is one second; a busy machine is given more before a test calls it hanging
 
 
-def upload(site: Installation, seed: str) -> tuple[httpx.Response, float]:
+def upload(site: Site, seed: str) -> tuple[httpx.Response, float]:
     """POST cases/ with a picture; the answer and the seconds it took."""
     parts = {"file": (f"{seed}.png", a_picture(seed), "image/png"), "case": (None, json.dumps({"attributes": {}}))}
     start = time.monotonic()
@@ -27,24 +28,24 @@ def upload(site: Installation, seed: str) -> tuple[httpx.Response, float]:
     return answer, time.monotonic() - start
 
 
-def media_ready(site: Installation, key: str) -> bool:
+def media_ready(site: Site, key: str) -> bool:
     number = int(key.rsplit("-", 1)[1])
     return bool(site.value(f"SELECT media_state FROM hardcases_case WHERE number = {number}") == "ready")
 
 
 def ready(worker: Child) -> None:
-    wait_until(lambda: "ready" in worker.said(), "the worker")
+    until(lambda: "ready" in worker.said(), "the worker")
 
 
-def test_a_hint_reaches_the_worker_without_beat(team: Installation) -> None:
+def test_a_hint_reaches_the_worker_without_beat(team: Site) -> None:
     team.web()
     ready(team.worker())
     answer, _ = upload(team, "hinted")
     assert answer.status_code == 201
-    wait_until(lambda: media_ready(team, answer.json()["key"]), "the thumbnail, told by a hint alone")
+    until(lambda: media_ready(team, answer.json()["key"]), "the thumbnail, told by a hint alone")
 
 
-def test_a_run_ends_with_workers_and_beat(team: Installation) -> None:
+def test_a_run_ends_with_workers_and_beat(team: Site) -> None:
     team.web()
     ready(team.worker())
     team.beat()
@@ -55,7 +56,7 @@ def test_a_run_ends_with_workers_and_beat(team: Installation) -> None:
 
 @pytest.mark.parametrize(("hurt", "mend"), [(Redis.stop, Redis.start), (Redis.freeze, Redis.thaw)], ids=["stopped", "frozen"])
 def test_without_redis_requests_answer_and_work_resumes(
-    team: Installation, redis: Redis, hurt: Callable[[Redis], None], mend: Callable[[Redis], None]
+    team: Site, redis: Redis, hurt: Callable[[Redis], None], mend: Callable[[Redis], None]
 ) -> None:
     team.web()
     worker, beat = team.worker(), team.beat()
@@ -75,19 +76,19 @@ def test_without_redis_requests_answer_and_work_resumes(
     assert httpx.get(f"{team.base}/readyz").json()["status"] == "degraded"
     assert not any(media_ready(team, key) for key in keys)
     mend(redis)
-    wait_until(lambda: all(media_ready(team, key) for key in keys), f"the thumbnails after Redis came back {team.ledger()}")
+    until(lambda: all(media_ready(team, key) for key in keys), f"the thumbnails after Redis came back {team.ledger()}")
     team.wait_for_run(number)
     assert worker.process.poll() is None, worker.said()[-2000:]
     assert beat.process.poll() is None, beat.said()[-2000:]
 
 
-def test_a_worker_killed_in_a_shard_is_taken_over(team: Installation, tmp_path: Path) -> None:
+def test_a_worker_killed_in_a_shard_is_taken_over(team: Site, tmp_path: Path) -> None:
     flag = tmp_path / "paused"
     team.web()
     victim = team.worker(HARDCASES_PAUSE_AT=f"runs.shard.before_commit:{flag}")
     ready(victim)
     number = team.start_run()
-    wait_until(flag.exists, "a worker at the pause point")
+    until(flag.exists, "a worker at the pause point")
     victim.kill()
     team.worker()
     team.beat()
@@ -97,14 +98,14 @@ def test_a_worker_killed_in_a_shard_is_taken_over(team: Installation, tmp_path: 
     assert team.value("SELECT count(*) FROM evaluation_part") == team.value("SELECT count(*) FROM evaluation_shard")
 
 
-def test_a_pool_process_killed_leaves_the_worker_alive(team: Installation, tmp_path: Path) -> None:
+def test_a_pool_process_killed_leaves_the_worker_alive(team: Site, tmp_path: Path) -> None:
     flag = tmp_path / "paused"
     team.web()
     worker = team.worker(HARDCASES_PAUSE_AT=f"runs.shard.before_commit:{flag}")
     ready(worker)
     team.beat()
     number = team.start_run()
-    wait_until(flag.exists, "a pool process at the pause point")
+    until(flag.exists, "a pool process at the pause point")
     os.kill(int(flag.read_text()), signal.SIGKILL)
     team.wait_for_run(number)
     assert worker.process.poll() is None

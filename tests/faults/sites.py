@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -19,20 +19,9 @@ import psycopg
 import pytest
 
 from tests import services
+from tests.faults.harness import ROOT, until
 
-ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 90.0  # against hanging only
 LEASE_SECONDS = 2
-
-
-def wait_until(condition: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """The first true value of `condition`; a test that waits in vain fails with `what`."""
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited {patience:.0f} s in vain for {what}")
 
 
 def missing(what: str) -> None:
@@ -61,7 +50,7 @@ class Redis:
         """Empty, as after a crash without persistence."""
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/")
-        wait_until(lambda: services._answers_redis(self.url), "Redis")
+        until(lambda: services._answers_redis(self.url), "Redis")
 
     def stop(self) -> None:
         if self._process is not None:
@@ -105,7 +94,7 @@ class Child:
         return self.process.wait(timeout=patience)
 
 
-class Installation:
+class Site:
     """Settings, data directory and database of one installation, and the processes a test starts in it."""
 
     def __init__(self, folder: Path, database_url: str, redis_url: str | None = None, **settings: str) -> None:
@@ -171,7 +160,7 @@ class Installation:
         bind = f"127.0.0.1:{self.port}"
         gunicorn = ["-m", "gunicorn", "hardcases.config.wsgi:application", "--bind", bind, "--worker-class", "gthread", "--threads", "4"]
         child = self.start("web", *gunicorn, **settings)
-        wait_until(self.answers, "the web process")
+        until(self.answers, "the web process")
         return child
 
     def worker(self, **settings: str) -> Child:
@@ -228,7 +217,7 @@ class Installation:
         return str(found)
 
     def wait_for_run(self, number: int, state: str = "succeeded") -> None:
-        wait_until(lambda: self.run_state(number) in {state, "failed", "cancelled"}, f"run {number}: {self.ledger()}")
+        until(lambda: self.run_state(number) in {state, "failed", "cancelled"}, f"run {number}: {self.ledger()}")
         assert self.run_state(number) == state, self.ledger()
 
     def ledger(self) -> dict[str, Any]:
@@ -262,16 +251,16 @@ def a_database(folder: Path, *, template: str | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def an_installation(
-    folder: Path, *, origin: Installation | None = None, redis_url: str | None = None, **settings: str
-) -> Iterator[Installation]:
+def a_site(
+    folder: Path, *, origin: Site | None = None, redis_url: str | None = None, **settings: str
+) -> Iterator[Site]:
     """A migrated installation, or a copy of `origin` with its facts and blobs. Its processes end with it."""
     if origin is not None:
         shutil.copytree(origin.folder, folder, ignore=shutil.ignore_patterns("*.log", "hardcases.sqlite3*"), dirs_exist_ok=True)
     folder.mkdir(exist_ok=True)
     folder.chmod(0o700)
     with a_database(folder, template=origin.database_url if origin else None) as url:
-        made = Installation(folder, url, redis_url, **settings)
+        made = Site(folder, url, redis_url, **settings)
         try:
             if origin is None:
                 made.prepare()
