@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from evaluation.registry.models import Replicate
-from evaluation.runs import drawings, reports, states
+from evaluation.runs import figures, reports, states
 from evaluation.runs.cohort import members_of, positive_class
+from evaluation.runs.heartbeat import beating
 from evaluation.runs.material import Material, PredictionsBroken, material_of
 from evaluation.runs.models import Part, Run, Shard
 from evaluation.runs.predictors import Input, ModelUnusable, predictor_for
@@ -58,20 +58,16 @@ def _predict(run: Run, shard: Shard) -> None:
     replicate = Replicate.objects.select_related("model_version__model").get(model_version=run.model_version_id, number=shard.replicate)
     predictor = predictor_for(replicate, cases.classes, positive_class(run.test_set_version))
     inputs = [Input(cases.content_bytes[row].tobytes().hex(), str(cases.kinds[row])) for row in range(shard.first, shard.last)]
-    answers, milliseconds = Answering(len(inputs), len(cases.classes)), []
-    beat = time.monotonic()
-    started = beat
-    for batch in predictor.predict(inputs):
-        answers.add(batch.scores, batch.failures)
-        now = time.monotonic()
-        milliseconds.append((len(batch.scores), (now - started) * 1000 / len(batch.scores)))
-        started = now
-        if now - beat > settings.LEASE_SECONDS / 4:
-            leases.extend(shard)
-            beat = now
-    store = get_store()
-    sha256 = store.put_bytes(to_parquet(answers.predictions(np.arange(shard.first, shard.last)), cases.classes))
-    side = store.put_bytes(_side_part(shard, milliseconds))
+    store, answers, milliseconds = get_store(), Answering(len(inputs), len(cases.classes)), []
+    with beating(lambda: _extended(shard)):
+        started = time.monotonic()
+        for batch in predictor.predict(inputs):
+            answers.add(batch.scores, batch.failures)
+            now = time.monotonic()
+            milliseconds.append((len(batch.scores), (now - started) * 1000 / len(batch.scores)))
+            started = now
+        sha256 = store.put_bytes(to_parquet(answers.predictions(np.arange(shard.first, shard.last)), cases.classes))
+        side = store.put_bytes(_side_part(shard, milliseconds))
     point("runs.shard.before_commit")
     with transaction.atomic():
         leases.finish(shard, "done")
@@ -85,6 +81,14 @@ def _predict(run: Run, shard: Shard) -> None:
             sha256=sha256,
             side_sha256=side,
         )
+
+
+def _extended(shard: Shard) -> bool:
+    try:
+        leases.extend(shard)
+    except leases.LeaseLostError:
+        return False
+    return True
 
 
 class Answering:
@@ -161,19 +165,18 @@ def finalise_run(run_id: int) -> bool:
 
 def _finish(run: Run, token: uuid.UUID) -> None:
     """Compute from what is stored, store the results by digest, then end the run behind the fence."""
-    material = material_of(run)
-    if material.coverage < 1 - MOST_FAILED and not _uploaded(run):
-        fail_run(run, _too_many_failed(material))
-        return
-    states.extend_finalisation(run.pk, token)
-    report = reports.build(material)
-    states.extend_finalisation(run.pk, token)
-    results = {
-        "coverage": material.coverage,
-        "predictions_digest": material.predictions_digest,
-        "report_sha256": reports.store_report(report),
-        "figures_sha256": drawings.store_drawings(drawings.draw(run, report)),
-    }
+    with beating(lambda: states.extend_finalisation(run.pk, token)):
+        material = material_of(run)
+        if material.coverage < 1 - MOST_FAILED and not _uploaded(run):
+            fail_run(run, _too_many_failed(material))
+            return
+        report = reports.build(material)
+        results = {
+            "coverage": material.coverage,
+            "predictions_digest": material.predictions_digest,
+            "report_sha256": reports.store_report(report),
+            "figures_sha256": figures.store_figures(figures.draw(run, report)),
+        }
     point("runs.finalise.before_commit")
     with transaction.atomic():
         if states.succeed(run.pk, token, **results):
@@ -229,8 +232,8 @@ def overdue() -> QuerySet[Run]:
 
 
 def due_shards(limit: int = 200) -> list[int]:
-    """Shards that a worker may take now, oldest runs first."""
-    rows = Shard.objects.due().filter(run__state__in=("queued", "running")).order_by("run_id", "replicate", "index")
+    """Shards that a worker may take now, oldest runs first; those that stopped a worker come last, so that one bad shard does not hold up the others."""
+    rows = Shard.objects.due().filter(run__state__in=("queued", "running")).order_by("attempt", "run_id", "replicate", "index")
     return list(rows.values_list("pk", flat=True)[:limit])
 
 

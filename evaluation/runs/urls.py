@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from evaluation.runs import api as rest
+from evaluation.runs import views
 
 _RUNS = "projects/<slug:project>/runs/"
 api: list[URLPattern] = [
@@ -14,4 +15,13 @@ api: list[URLPattern] = [
     path(f"{_RUNS}<int:number>/report/", rest.RunReport.as_view(), name="api-run-report"),
     path(f"{_RUNS}<int:number>/cases/", rest.RunCases.as_view(), name="api-run-cases"),
 ]
-pages: list[URLPattern] = []
+_PAGES = "p/<slug:project>/runs/"
+pages: list[URLPattern] = [
+    path(_PAGES, views.RunListPage.as_view(), name="run-list-page"),
+    path(f"{_PAGES}new/", views.RunNewPage.as_view(), name="run-new"),
+    path(f"{_PAGES}<int:number>/", views.RunPage.as_view(), name="run-page"),
+    path(f"{_PAGES}<int:number>/cancel/", views.RunCancelPage.as_view(), name="run-cancel"),
+    path(f"{_PAGES}<int:number>/retry/", views.RunRetryPage.as_view(), name="run-retry"),
+    path(f"{_PAGES}<int:number>/flips/", views.FlipsPage.as_view(), name="run-flips"),
+    path("p/<slug:project>/cases/<str:key>/answers/", views.CaseAnswersFragment.as_view(), name="case-answers"),
+]

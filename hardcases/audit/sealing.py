@@ -103,7 +103,7 @@ def _recent_unsealed() -> QuerySet[AuditEvent]:
 
 def oldest_unsealed() -> datetime | None:
     """When the oldest event that waits for the sealer happened."""
-    return _recent_unsealed().aggregate(oldest=Min("at"))["oldest"]
+    return _recent_unsealed().order_by("at").values_list("at", flat=True).first()
 
 
 def is_due() -> bool:

@@ -1,19 +1,16 @@
 """The only place that finds a case by its key."""
 
+from hardcases.cases.keys import number_of
 from hardcases.cases.models import Case
 from hardcases.errors import NotFound
 from hardcases.projects.models import Project
 
 NO_CASE = "There is no case of this key in the project. Check the key."
-MAX_DIGITS = 18
 
 
 def number_in(project: Project, key: str) -> int | None:
     """The number in a key such as XR-1061, None when it is no key of this project."""
-    prefix, _, digits = key.rpartition("-")
-    if prefix != project.key_prefix or not digits.isascii() or not digits.isdigit() or len(digits) > MAX_DIGITS:
-        return None
-    return int(digits)
+    return number_of(project.key_prefix, key)
 
 
 def case_for(project: Project, key: str) -> Case:

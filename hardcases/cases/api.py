@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.http import QueryDict
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
@@ -15,7 +16,7 @@ from hardcases.cases import serializers as shapes
 from hardcases.cases.access import case_for
 from hardcases.cases.media import open_media
 from hardcases.cases.queries import search
-from hardcases.cases.steps import Report, Reported
+from hardcases.cases.steps import Fields, Report, Reported
 from hardcases.errors import BadRequest, Invalid, Refusal, TooLarge
 from hardcases.projects.access import require
 from hardcases.projects.doors import ProjectAPI
@@ -69,7 +70,7 @@ class CaseList(ProjectAPI):
         return slot.response()
 
 
-def _read_single(request: Request) -> tuple[Any, content.Sent, actions.Fields]:
+def _read_single(request: Request) -> tuple[Any, content.Sent, Fields]:
     """(the JSON as sent, the content, the checked fields)."""
     if not request.content_type.startswith("multipart/"):
         body = shapes.InputReportBody().run_validation(_object(request.data))
@@ -80,9 +81,14 @@ def _read_single(request: Request) -> tuple[Any, content.Sent, actions.Fields]:
     files = request.FILES.getlist("file")
     if len(files) != 1:
         raise BadRequest("Send one part “file” with a file name, and the facts as a JSON part “case”. Nothing was stored.")
-    said = json_part(request.data, request.FILES, "case") if "case" in parts else {}
+    said = json_part(_parts(request), request.FILES, "case") if "case" in parts else {}
     body = shapes.ReportBody().run_validation(_object(said))
     return said, shapes.file_of(files[0]), shapes.fields_of(body)
+
+
+def _parts(request: Request) -> QueryDict:
+    data = request.data
+    return data if isinstance(data, QueryDict) else QueryDict()
 
 
 def _object(body: Any) -> Mapping[str, Any]:
@@ -118,7 +124,7 @@ def _read_batch(request: Request) -> tuple[list[Line], dict[str, Any]]:
     """The items, and the files by the name of their part."""
     if not request.content_type.startswith("multipart/"):
         return list(request.data), {}
-    said = json_part(request.data, request.FILES, "cases", limit=BATCH_JSON)
+    said = json_part(_parts(request), request.FILES, "cases", limit=BATCH_JSON)
     if not isinstance(said, list) or not said:
         raise Invalid("The part “cases” is not a list of cases. Nothing was stored.")
     if len(said) > BATCH_ITEMS:

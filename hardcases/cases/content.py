@@ -70,9 +70,9 @@ def take(project: Project, sent: Sequence[Sent]) -> list[Taken | Refusal]:
     received = _receive_all(store, sent)
     try:
         digests = [item.sha256 for item in received if isinstance(item, Received)]
-        known = set(Case.objects.filter(project=project, sha256__in=digests).values_list("sha256", flat=True))
+        known = dict(Case.objects.filter(project=project, sha256__in=digests).values_list("sha256", "state"))
         return [
-            item if isinstance(item, Refusal) else _settle(store, content, item, known=item.sha256 in known)
+            item if isinstance(item, Refusal) else _settle(store, content, item, known.get(item.sha256))
             for content, item in zip(sent, received, strict=True)
         ]
     finally:
@@ -133,13 +133,14 @@ def _record_bytes(record: Mapping[str, Any]) -> bytes:
     return canonical(dict(record))
 
 
-def _settle(store: BlobStore, content: Sent, received: Received, *, known: bool) -> Taken | Refusal:
+def _settle(store: BlobStore, content: Sent, received: Received, state: str | None) -> Taken | Refusal:
+    """`state` is that of the case that has this content already, None where there is none."""
     try:
-        taken = _facts(content, received, known=known)
+        taken = _facts(content, received, known=state is not None)
     except Refusal as refusal:
         return refusal
-    # A known content is written again only where its bytes are missing: sending it again repairs it.
-    if not known or not store.exists(received.sha256):
+    # A known content is written again only where its bytes are missing, so that sending it again repairs it; not where they were erased.
+    if state is None or (state != "erased" and not store.exists(received.sha256)):
         store.commit(received)
     return taken
 

@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BooleanField, F, FloatField, Func, Q, QuerySet, TextField, Value
+from django.db.models import BooleanField, Expression, F, FloatField, Q, QuerySet, TextField, Value
 from django.db.models.lookups import GreaterThan, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
-from hardcases.cases.access import number_in
+from hardcases.cases.keys import number_of
 from hardcases.cases.models import KINDS, STATES, Case, ExternalId
 from hardcases.projects.models import Attribute, Project
 from hardcases.web.search import Operator, Term, parse
@@ -31,26 +31,35 @@ class Asked:
     now: datetime
 
 
-class _OfAttribute(Func):
+class _OfAttribute(Expression):
     """Something about one named value of the column `attributes`; the name travels as a parameter."""
 
     sqlite: str
     postgresql: str
 
     def __init__(self, name: str, column: str = "attributes") -> None:
-        super().__init__(F(column))
+        super().__init__()
+        self.column: Any = F(column)
         self.name = name
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
+    def get_source_expressions(self) -> list[Any]:
+        """The column."""
+        return [self.column]
+
+    def set_source_expressions(self, exprs: Sequence[Any]) -> None:
+        """The resolved column."""
+        (self.column,) = exprs
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[str]]:
         """SQL for SQLite, whose JSON paths quote names as JSON does."""
         return self._write(compiler, self.sqlite, "$." + json.dumps(self.name, ensure_ascii=False))
 
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[str]]:
         """SQL for PostgreSQL."""
         return self._write(compiler, self.postgresql, self.name)
 
-    def _write(self, compiler: SQLCompiler, template: str, key: str) -> tuple[str, list[Any]]:
-        column, _ = compiler.compile(self.source_expressions[0])
+    def _write(self, compiler: SQLCompiler, template: str, key: str) -> tuple[str, list[str]]:
+        column, _ = compiler.compile(self.column)
         times = template.count("{key}")
         return template.format(column=column, key="%s"), [key] * times
 
@@ -78,7 +87,7 @@ class HasTag(_OfAttribute):
     postgresql = "jsonb_exists({column}, {key}::text)"
     sqlite = "EXISTS (SELECT 1 FROM json_each({column}) WHERE value = {key})"
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[Any]]:
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **_: Any) -> tuple[str, list[str]]:
         """The text itself, not a path."""
         return self._write(compiler, self.sqlite, self.name)
 
@@ -91,7 +100,7 @@ _COMPARISONS = {
 }
 
 
-def _compared(expression: Func, term: Term, convert: Callable[[Term, str], Any]) -> Q:
+def _compared(expression: Expression, term: Term, convert: Callable[[Term, str], Any]) -> Q:
     """Equality, comparison or range over an expression."""
     values = [convert(term, value) for value in term.values]
     match term.operator:
@@ -154,7 +163,7 @@ def _tags(term: Term, _: Asked) -> Q:
 
 
 def _keys(term: Term, asked: Asked) -> Q:
-    numbers = [number_in(asked.project, value) for value in only_in(term)]
+    numbers = [number_of(asked.project.key_prefix, value) for value in only_in(term)]
     return Q(number__in=[found for found in numbers if found is not None])
 
 
@@ -216,6 +225,20 @@ def search(project: Project, q: str) -> QuerySet[Case]:
     found = Case.objects.filter(condition(project, q), project=project)
     return found if any(term.field == "state" for term in parse(q).terms) else found.exclude(state="erased")
 
+
+def emptied_by(project: Project, q: str, at_most: int = 5) -> list[tuple[str, int]]:
+    """For a query that finds nothing: each term without which something would be found, and how much."""
+    query = parse(q)
+    found = []
+    for index, term in enumerate(query.terms[:at_most]):
+        count = search(project, str(query.without(index))).count()
+        if count:
+            found.append((str(term), count))
+    return found
+
+
+# Addresses, by name, of fragments that upper rooms show on the page of a case: each is asked for with (project slug, case key).
+CASE_SLOTS: list[str] = []
 
 Facts = Callable[[Sequence[Case]], Mapping[int, Any]]
 CASE_FACTS: dict[str, Facts] = {}

@@ -40,7 +40,7 @@ class ReportBody(StrictSerializer):
     external_id = Words(required=False, allow_null=True, max_length=255)
     captured_at = serializers.DateTimeField(required=False, allow_null=True)
     reason = Words(required=False, allow_null=True, allow_blank=True, max_length=128)
-    source = Words(required=False, allow_null=True, allow_blank=True, max_length=256)
+    source = Words(required=False, allow_null=True, allow_blank=True, max_length=256)  # type: ignore[assignment]  # DRF's own belongs to fields
     model = Words(required=False, allow_null=True, allow_blank=True, max_length=256)
     prediction = serializers.JSONField(required=False, allow_null=True)
     correction = serializers.JSONField(required=False, allow_null=True)

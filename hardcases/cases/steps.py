@@ -201,8 +201,11 @@ class Filing:
         if self.new:
             next_numbers(self.project, "case", len(self.new))
             Case.objects.bulk_create(self.new)
-        for row in (*self.new_names, *self.arrivals):
-            row.case_id = row.case.pk
+        # The rows were made before their case had a primary key.
+        for name in self.new_names:
+            name.case = name.case
+        for arrival in self.arrivals:
+            arrival.case = arrival.case
         ExternalId.objects.bulk_create(self.new_names)
         Sighting.objects.bulk_create(self.arrivals)
         self._count_repeats()

@@ -12,4 +12,12 @@ api: list[URLPattern] = [
     path(f"{_PROJECT}<str:key>/", rest.CaseDetail.as_view(), name="api-case"),
     path(f"{_PROJECT}<str:key>/media/", rest.CaseMedia.as_view(), name="api-case-media"),
 ]
-pages: list[URLPattern] = [path("p/<slug:project>/cases/<str:key>/", views.CasePage.as_view(), name="case-page")]
+_PAGES = "p/<slug:project>/cases/"
+pages: list[URLPattern] = [
+    path("p/<slug:project>/inbox/", views.InboxPage.as_view(), name="inbox"),
+    path(_PAGES, views.CaseListPage.as_view(), name="case-list"),
+    path(f"{_PAGES}<str:key>/light/", views.LightFragment.as_view(), name="case-light"),
+    path(f"{_PAGES}<str:key>/decide/", views.DecidePage.as_view(), name="case-decide"),
+    path(f"{_PAGES}<str:key>/undo/", views.UndoPage.as_view(), name="case-undo"),
+    path(f"{_PAGES}<str:key>/erase/", views.ErasePage.as_view(), name="case-erase"),
+]

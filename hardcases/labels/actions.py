@@ -58,7 +58,7 @@ def label_cases(*, actor: Actor, project: Project, items: Sequence[LabelItem]) -
     outcomes: list[Labelled | Refusal] = []
     for item in items:
         try:
-            outcomes.append(_append(actor, project, batch, item))
+            outcomes.append(_append(actor, actor.user_id, project, batch, item))
         except (NotFound, Conflict, Invalid) as refusal:
             outcomes.append(refusal)
     _write(batch)
@@ -91,7 +91,7 @@ def checked_label(project: Project, said: Any) -> dict[str, Any]:
 
 
 def _locked(project: Project, items: Sequence[LabelItem]) -> _Batch:
-    numbers = {number_in(project, item.case) for item in items} - {None}
+    numbers = {number for item in items if (number := number_in(project, item.case)) is not None}
     # Locked in one order, so that two batches over the same cases wait for each other instead of blocking each other.
     cases = Case.objects.select_for_update().filter(project=project, number__in=numbers).order_by("pk")
     by_number = {case.number: case for case in cases}
@@ -99,7 +99,7 @@ def _locked(project: Project, items: Sequence[LabelItem]) -> _Batch:
     return _Batch(by_number, {label.case_id: label.revision for label in current})
 
 
-def _append(actor: Actor, project: Project, batch: _Batch, item: LabelItem) -> Labelled:
+def _append(actor: Actor, author: int, project: Project, batch: _Batch, item: LabelItem) -> Labelled:
     number = number_in(project, item.case)
     case = None if number is None else batch.cases.get(number)
     if case is None:
@@ -119,7 +119,7 @@ def _append(actor: Actor, project: Project, batch: _Batch, item: LabelItem) -> L
         label=label,
         digest=digest,
         note=item.note,
-        author_id=actor.user_id,
+        author_id=author,
         author_name=actor.name[:150],
     )
     batch.newest[case.pk] = revision

@@ -14,7 +14,7 @@ class LabelBody(StrictSerializer):
     """One statement about one case."""
 
     case = Text(max_length=64)
-    label = serializers.JSONField()
+    label = serializers.JSONField()  # type: ignore[assignment]  # DRF's own attribute of this name belongs to fields, not to bodies
     note = Text(required=False, allow_blank=True, max_length=MAX_NOTE, default="")
 
 

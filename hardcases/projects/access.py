@@ -58,7 +58,7 @@ def projects_of(actor: Actor) -> QuerySet[Project]:
     mine = Q(pk__in=Membership.objects.filter(user_id=actor.user_id, user__is_active=True).values("project_id"))
     ours = Q(team_id__in=TeamMembership.objects.filter(user_id=actor.user_id, user__is_active=True).values("team_id"))
     found = Project.objects.select_related("team").filter(mine | ours).order_by("slug")
-    return found.filter(pk=actor.project_id) if actor.kind == "token" else found
+    return found.filter(pk=actor.project_id or 0) if actor.kind == "token" else found
 
 
 def project_for(actor: Actor, slug: str, permission: Can) -> Project:
@@ -104,6 +104,8 @@ def token_for(actor: Actor, project: Project, token_id: UUID) -> ApiToken:
 
 def memberships_of(actor: Actor) -> list[tuple[Project, list[Role]]]:
     """The projects of a person with their roles there, by slug, in three queries."""
+    if actor.user_id is None:
+        return []
     projects = list(projects_of(actor))
     held: dict[int, set[str]] = {}
     for project_id, role in Membership.objects.filter(user_id=actor.user_id).values_list("project_id", "role"):

@@ -38,7 +38,9 @@ def _team(actor: Actor, slug: str) -> Team:
         if actor.user_id is not None and slug != DEFAULT_TEAM:
             TeamMembership.objects.create(team=team, user_id=actor.user_id)
             record(actor, "team.member_added", "team", slug, after={"user": actor.name})
-    elif actor.kind != "system" and slug != DEFAULT_TEAM and not TeamMembership.objects.filter(team=team, user_id=actor.user_id).exists():
+    elif (
+        actor.user_id is not None and slug != DEFAULT_TEAM and not TeamMembership.objects.filter(team=team, user_id=actor.user_id).exists()
+    ):
         raise NotYourTeam(f"The team {slug} exists and you are not in it. Nothing was stored. Ask to join, or name another team.")
     return team
 

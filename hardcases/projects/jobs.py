@@ -40,4 +40,4 @@ def note_head(job: Job) -> dict[str, Any]:
 def noted_heads() -> tuple[Head, ...]:
     """The heads noted so far, as witnesses for `verify`."""
     results = Job.objects.filter(kind=HEAD, state="done").exclude(result=None).values_list("result", flat=True)
-    return tuple(Head(result["seq"], result["hash"]) for result in results if result["seq"])
+    return tuple(Head(result["seq"], result["hash"]) for result in results if result and result["seq"])

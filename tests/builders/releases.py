@@ -84,7 +84,9 @@ def a_scene(n: int = 200, *, baseline_wrong: Sequence[int] = (), candidate_wrong
     new = runs.a_replicate(model, "2.0", actor=person(engineer)).model_version
     keys = [f"{project.key_prefix}-{number}" for number in range(1, n + 1)]
     for model_version, wrong, baseline in ((old, baseline_wrong, None), (new, candidate_wrong, old)):
-        run = runs.actions.start_run(actor=person(engineer), project=project, model_version=model_version, version=version, baseline=baseline)
+        run = runs.actions.start_run(
+            actor=person(engineer), project=project, model_version=model_version, version=version, baseline=baseline
+        )
         runs.upload(run, runs.csv(keys, wrong_at(wrong, labels)))
         runs.work()
     run.refresh_from_db()

@@ -124,8 +124,10 @@ def demo_replicate(model: Model, version: str, replicate: int = 0) -> Replicate:
     return a_replicate(model, version, artefact=found.artefact, **document)
 
 
-def postcode_project() -> Project:
-    """A ten-class project for the demo models."""
+def postcode_project(*, plain: bool = False) -> Project:
+    """A ten-class project for the demo models; a plain one has no attributes, so that its reports are small."""
+    if plain:
+        return people.a_project(classes=list(story.CLASSES), positive_class=None, key_prefix="PC", cluster_attribute=None, attributes=[])
     attributes = [("writer", "category", None), ("fault", "category", None), ("split", "category", None), ("source", "text", None)]
     return people.a_project(
         classes=list(story.CLASSES), positive_class=None, key_prefix="PC", cluster_attribute="source", attributes=attributes
@@ -137,7 +139,8 @@ def postcode_version(project: Project, *, every: int = 1, strata: bool = False) 
     chosen = [case for index, case in enumerate(story.cases()) if index % every == 0]
     if strata:
         Stratum.objects.bulk_create([Stratum(project=project, **document) for document in story.strata_documents()])
-    attributes = [{name: value for name, value in case.attributes.items() if name != "site"} for case in chosen]
+    declared = set(project.attributes.values_list("name", flat=True))
+    attributes = [{name: value for name, value in case.attributes.items() if name in declared} for case in chosen]
     rows = cases(project, [case.label for case in chosen], pictures=[case.png for case in chosen], attributes=attributes)
     return freeze(project, rows)
 

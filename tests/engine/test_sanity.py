@@ -80,3 +80,12 @@ def test_one_label_for_everything() -> None:
     assert label_findings(np.ones(40, dtype=int), truth, ("no", "yes"))[0].numbers["class"] == "yes"
     assert label_findings(truth, truth, ("no", "yes")) == []
     assert label_findings(np.ones(5, dtype=int), truth[:5], ("no", "yes")) == []
+
+
+def test_ties_between_positives_and_negatives_make_rounding_grave() -> None:
+    truth, scores = alarm()
+    one = findings(np.round(scores, 1), truth)["rounded_scores"]
+    assert (one.severity, one.numbers["grid"]) == ("error", "1")
+    thirds = findings(np.floor(scores * 7.3) / 7.3, truth)
+    assert thirds["tied_scores"].severity == "warn"
+    assert "rounded_scores" not in thirds

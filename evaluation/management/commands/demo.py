@@ -14,6 +14,8 @@ from evaluation.releases.models import Release
 from hardcases.audit.models import AuditEvent
 from hardcases.errors import Refusal
 
+PRINTED_WIDTH = 132
+
 
 class Command(BaseCommand):
     """Play the story; a second time it finds everything in place, changes nothing and says so."""
@@ -23,6 +25,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> None:
         """Play, then print the two verdicts."""
         console = Console(highlight=False, soft_wrap=True)
+        if not console.is_terminal:
+            console.width = PRINTED_WIDTH
         call_command("migrate", verbosity=0, interactive=False)
         before = AuditEvent.objects.count()
         try:

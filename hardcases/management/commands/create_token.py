@@ -33,7 +33,7 @@ class Command(BaseCommand):
         if unknown:
             raise CommandError(f"{', '.join(unknown)} is no scope. No token was made. Scopes: {', '.join(Scope)}.")
         try:
-            _, text = actions.create_token(
+            _row, text = actions.create_token(
                 actor=person(found.owner), project=found, name=name, scopes=[Scope(scope) for scope in asked], days=days
             )
         except Refusal as refusal:

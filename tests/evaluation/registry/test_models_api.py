@@ -79,7 +79,7 @@ class RegisterTests:
         }
         assert not Replicate.objects.exists()
 
-    @pytest.mark.parametrize("body", [[], "x", 3, None])
+    @pytest.mark.parametrize("body", [[], '"x"', 3, None])
     def test_body_that_is_no_object(self, api: Api, body: object) -> None:
         problem(api.post("models/nodule-net/versions/", body), 422)
 

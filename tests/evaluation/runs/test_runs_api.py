@@ -95,7 +95,7 @@ class RunTests:
         body = problem(scene.put(run, b"case,score:nodule\nXR-1,inf\nXR-1,0.3\n"), 422)
         assert body["errors"][0]["pointer"] == "/rows/0"
         assert len(body["errors"]) == 21
-        problem(scene.put(run, b"", "text/csv"), 422)
+        problem(scene.put(run, b"\n", "text/csv"), 422)
         problem(scene.put(run, b"x", "image/png"), 415)
         problem(scene.put(run, b"x", query="?missing=perhaps"), 400)
         problem(scene.put(run, b"x", query="?replicate=7"), 404)

@@ -21,7 +21,9 @@ TABLES = {guard.table for guard in AUDIT_GUARDS}
 
 
 def _acts(number: int) -> None:
-    AuditEvent.objects.bulk_create([event(SYSTEM, "case.accepted", "case", f"XR-{i}", after={"n": i, "é": [1.5, None]}) for i in range(number)])
+    AuditEvent.objects.bulk_create(
+        [event(SYSTEM, "case.accepted", "case", f"XR-{i}", after={"n": i, "é": [1.5, None]}) for i in range(number)]
+    )
 
 
 def _behind_the_guards(statement: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from evaluation.runs.charts import Figure, ForestRow, SeedSeries, forest, seeds
@@ -19,7 +20,7 @@ LEAST_FOR_SD = 3
 def flips_url(run: Run, stratum: str, outcome: str = "newly_wrong") -> str:
     """The gallery of one cell of the flip table, as a path within the site."""
     query = urlencode({"outcome": outcome, "stratum": stratum})
-    return f"/p/{run.project.slug}/runs/{run.number}/flips/?{query}"
+    return f"{reverse('run-flips', args=[run.project.slug, run.number])}?{query}"
 
 
 def draw(run: Run, report: dict[str, Any]) -> dict[str, Any]:
@@ -67,12 +68,12 @@ def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[See
     return drawn
 
 
-def store_drawings(drawn: dict[str, Any]) -> str:
+def store_figures(drawn: dict[str, Any]) -> str:
     """Keep the figures as one blob."""
     return get_store().put_bytes(canonical(drawn))
 
 
-def drawings_of(run: Run) -> dict[str, Figure]:
+def figures_of(run: Run) -> dict[str, Figure]:
     """The stored figures by name; empty where none were drawn."""
     if run.figures_sha256 is None:
         return {}

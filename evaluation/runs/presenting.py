@@ -1,0 +1,205 @@
+"""What the pages of a run show: the stored report as sentences, rows and links. Nothing is computed here that the report does not say."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
+from evaluation.runs import steps
+from evaluation.runs.figures import figures_of, flips_url
+from evaluation.runs.flips import cards
+from evaluation.runs.material import FAILURES
+from evaluation.runs.models import Run
+from evaluation.runs.queries import outcomes_of
+from evaluation.runs.reports import report_of
+from hardcases.web import formatting
+
+JSON = dict[str, Any]
+HEADLINES = (
+    "accuracy",
+    "sensitivity",
+    "specificity",
+    "ppv",
+    "npv",
+    "balanced_accuracy",
+    "f1",
+    "macro_f1",
+    "roc_auc",
+    "macro_roc_auc",
+    "mcc",
+)
+NAMES = {
+    "accuracy": gettext_noop("Accuracy"),
+    "balanced_accuracy": gettext_noop("Balanced accuracy"),
+    "sensitivity": gettext_noop("Sensitivity"),
+    "specificity": gettext_noop("Specificity"),
+    "ppv": gettext_noop("Positive predictive value"),
+    "npv": gettext_noop("Negative predictive value"),
+    "f1": gettext_noop("F1"),
+    "macro_f1": gettext_noop("F1, mean over classes"),
+    "roc_auc": gettext_noop("ROC AUC"),
+    "macro_roc_auc": gettext_noop("ROC AUC, mean over classes"),
+    "mcc": gettext_noop("Matthews correlation"),
+}
+SANITY = {
+    "non_finite": gettext_noop("Some answers are not finite numbers. Correct the model or its export."),
+    "out_of_range": gettext_noop("Some scores lie outside 0 to 1. They may be logits; put the softmax into the model."),
+    "constant_output": gettext_noop("The score is the same for every case. The model does not look at its input."),
+    "constant_label": gettext_noop("The answer is the same for every case."),
+    "rounded_scores": gettext_noop("The scores are rounded, so that many cases tie. Send them as they come out of the model."),
+    "tied_scores": gettext_noop("Many positive and negative cases have equal scores, so ranks are uncertain."),
+    "saturated_scores": gettext_noop("Many scores are exactly 0 or 1. They may be clipped."),
+}
+OUTCOMES = {
+    "newly_wrong": gettext_noop("Newly wrong"),
+    "newly_right": gettext_noop("Newly right"),
+    "both_wrong": gettext_noop("Wrong in both"),
+    "both_right": gettext_noop("Right in both"),
+    "wrong": gettext_noop("Wrong"),
+    "right": gettext_noop("Right"),
+    "missing": gettext_noop("No answer"),
+}
+WORST = 3
+SHOWN = 12
+
+
+def outcome_tabs(run: Run, current: str, stratum: str) -> list[JSON]:
+    """The cells of the comparison as tabs."""
+    return [{"label": _(OUTCOMES[name]), "url": flips_url(run, stratum, name), "current": name == current} for name in outcomes_of(run)]
+
+
+def progress(run: Run) -> JSON:
+    """What the progress fragment says."""
+    counts = steps.progress(run)
+    return {
+        "run": run,
+        "counts": counts,
+        "percent": counts["done"] * 100 // counts["total"] if counts["total"] else 100,
+        "waiting_for": steps.waiting_for(run),
+        "baseline_url": _page(run.baseline_run) if run.baseline_run else None,
+    }
+
+
+def report_page(run: Run, *, metric: str = "accuracy") -> JSON:
+    """The report at the run's address."""
+    report = report_of(run)
+    strata = [item for item in report["metrics"] if item["metric"] == metric]
+    flips = {item["stratum"]: item for item in report["flips"]["strata"]} if report["flips"] else {}
+    return {
+        "run": run,
+        "report": report,
+        "sentences": sentences(run, report),
+        "headlines": _headlines(report),
+        "metric": metric,
+        "metric_name": metric_name(metric),
+        "metrics": [{"id": name, "name": metric_name(name), "current": name == metric} for name in _metric_ids(report)],
+        "strata": _strata(run, strata, flips),
+        "figures": figures_of(run),
+        "sanity": [item | {"sentence": _(SANITY.get(item["code"], item["code"]))} for item in report["sanity"]],
+        "missing": _missing(report),
+        "missing_url": flips_url(run, "all", "missing"),
+        "outcome": outcomes_of(run)[0],
+        "outcome_name": _(OUTCOMES[outcomes_of(run)[0]]),
+        "cards": cards(run, outcome=outcomes_of(run)[0], limit=SHOWN),
+        "cards_url": flips_url(run, "all", outcomes_of(run)[0]),
+        "baseline_url": _page(run.baseline_run) if run.baseline_run else None,
+    }
+
+
+def metric_name(metric: str) -> str:
+    """The word for a metric id; `sensitivity[nodule]` keeps its class."""
+    name, bracket, rest = metric.partition("[")
+    return f"{_(NAMES.get(name, name))}{bracket}{rest}"
+
+
+def stratum_name(stratum: str) -> str:
+    """A stratum's id as people read it."""
+    return _("all cases") if stratum == "all" else stratum.removeprefix("stratum:")
+
+
+def sentences(run: Run, report: JSON) -> list[JSON]:
+    """What changed, the worst stratum first; a run judges nothing. Changes are replicate 0's, as checks see them."""
+    if not report["flips"]:
+        return [{"text": _overall_alone(report), "url": None}]
+    flips = {item["stratum"]: item for item in report["flips"]["strata"]}
+    changed = [(item, (item.get("artefact") or item)["difference"]) for item in report["metrics"] if item["metric"] == "accuracy"]
+    worse = [(item, gap) for item, gap in changed if gap and gap["high"] is not None and gap["high"] < 0 and item["stratum"] != "all"]
+    worse.sort(key=lambda pair: (pair[1]["low"], pair[0]["stratum"]))
+    said = [_changed(run, item, gap, flips[item["stratum"]]) for item, gap in worse[:WORST]]
+    if not said:
+        said = [{"text": _("In no stratum does the 95% interval of the change lie below zero."), "url": None}]
+    overall = [_changed(run, item, gap, flips["all"]) for item, gap in changed if gap and item["stratum"] == "all"]
+    return said + overall
+
+
+def _changed(run: Run, entry: JSON, gap: JSON, flips: JSON) -> JSON:
+    words = {
+        "stratum": stratum_name(entry["stratum"]),
+        "points": formatting.points(gap["value"]),
+        "interval": formatting.interval(gap["low"], gap["high"]),
+        "wrong": formatting.count(flips["newly_wrong"]),
+        "right": formatting.count(flips["newly_right"]),
+        "n": formatting.count(flips["n"]),
+    }
+    text = _("%(stratum)s: accuracy changed by %(points)s %(interval)s; %(wrong)s newly wrong and %(right)s newly right of %(n)s cases.")
+    return {"text": text % words, "url": flips_url(run, entry["stratum"])}
+
+
+def _overall_alone(report: JSON) -> str:
+    found = next(item for item in report["metrics"] if item["metric"] == "accuracy" and item["stratum"] == "all")
+    words = {
+        "value": formatting.percent(found["value"]),
+        "interval": formatting.percent_interval(found["low"], found["high"]),
+        "n": formatting.count(found["n"]),
+    }
+    return _("Accuracy is %(value)s %(interval)s on %(n)s cases. No baseline was named, so nothing is compared.") % words
+
+
+def _metric_ids(report: JSON) -> list[str]:
+    return [item["metric"] for item in report["metrics"] if item["stratum"] == "all"]
+
+
+def _headlines(report: JSON) -> list[JSON]:
+    overall = {item["metric"]: item for item in report["metrics"] if item["stratum"] == "all"}
+    return [_row(overall[name]) | {"name": metric_name(name)} for name in HEADLINES if name in overall]
+
+
+def _row(entry: JSON) -> JSON:
+    return entry | {"baseline": entry["baseline"] or {}, "difference": entry["difference"] or {}}
+
+
+def _strata(run: Run, entries: Iterable[JSON], flips: dict[str, JSON]) -> list[JSON]:
+    first = outcomes_of(run)[0]
+    rows = [
+        _row(entry)
+        | {
+            "name": stratum_name(entry["stratum"]),
+            "url": flips_url(run, entry["stratum"], first),
+            "right_url": flips_url(run, entry["stratum"], "newly_right"),
+            "flips": flips.get(entry["stratum"]),
+        }
+        for entry in entries
+    ]
+    return sorted(rows, key=_worst_first)
+
+
+def _worst_first(row: JSON) -> tuple[bool, bool, float, str]:
+    """All cases on top, then by the lower end of the change (without a baseline: of the value), undefined last."""
+    low = row["difference"].get("low") if row["flips"] else row["low"]
+    return row["stratum"] != "all", low is None, low if low is not None else 0.0, row["stratum"]
+
+
+def _missing(report: JSON) -> JSON | None:
+    missing: JSON = report["coverage"]["missing"]
+    if not missing["count"]:
+        return None
+    reasons = [
+        {"sentence": _(FAILURES.get(code, "The prediction is missing.")), "count": n} for code, n in sorted(missing["reasons"].items())
+    ]
+    return missing | {"reasons": reasons}
+
+
+def _page(run: Run) -> str:
+    return reverse("run-page", args=[run.project.slug, run.number])

@@ -1,0 +1,149 @@
+"""The worker's part: copies that people see, given up with a sentence where they cannot be made; snoozed cases come back."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.models.functions import Now
+from PIL import Image
+
+from hardcases.audit.models import AuditEvent
+from hardcases.blobs.store import get_store
+from hardcases.cases import jobs
+from hardcases.cases.models import Case
+from hardcases.work.tasks import all_due
+from tests.builders.cases import a_case, a_picture, a_text, report
+from tests.builders.http import Api, problem
+from tests.builders.people import a_project
+
+PATIENCE = 120  # only against hanging: a busy machine takes long to start a worker
+
+
+def do_what_is_due() -> None:
+    for due in all_due():
+        due.task.apply(kwargs=due.kwargs, throw=True)
+
+
+@pytest.mark.django_db
+class MediaTests:
+    def test_the_sweeper_alone_makes_the_copies(self) -> None:
+        case = a_case(a_project())
+        do_what_is_due()
+        case.refresh_from_db()
+        assert case.media_state == "ready"
+        assert not jobs.media_due()
+
+    def test_people_see_a_copy_without_what_the_file_carried(self) -> None:
+        exif = Image.Exif()
+        exif[0x010E] = "Patient Jane Roe"
+        project = a_project()
+        case = report(project, content=a_picture(size=(600, 300), kind="JPEG", exif=exif)).case
+        api = Api(project)
+        problem(api.get("cases/XR-1/media/"), 409)
+        jobs.make_media(case.pk)
+        for version, size in (("display", (600, 300)), ("thumbnail", (256, 128))):
+            answer = api.get("cases/XR-1/media/", **{"as": version})
+            data = b"".join(answer.streaming_content)
+            assert Image.open(io.BytesIO(data)).size == size
+            assert b"Jane" not in data
+            assert answer["Content-Disposition"].startswith("inline")
+
+    def test_the_original_needs_its_own_right(self) -> None:
+        project = a_project()
+        a_case(project)
+        project.memberships.update(role="viewer")
+        problem(Api(project).get("cases/XR-1/media/", **{"as": "original"}), 403)
+
+    def test_a_text_is_its_own_display(self) -> None:
+        project = a_project()
+        a_text(project, "Größe")
+        answer = Api(project).get("cases/XR-1/media/")
+        assert b"".join(answer.streaming_content) == "Größe".encode()
+        assert answer["Content-Disposition"].startswith("attachment")
+
+    def test_twice_does_no_harm(self) -> None:
+        case = a_case(a_project())
+        assert jobs.make_media(case.pk)
+        assert not jobs.make_media(case.pk)
+        assert not jobs.make_media(case.pk + 1)
+
+    def test_missing_bytes_become_a_sentence_on_the_case(self) -> None:
+        project = a_project()
+        case = a_case(project)
+        get_store().delete(case.sha256)
+        jobs.make_media(case.pk)
+        case.refresh_from_db()
+        assert case.media_state == "failed"
+        assert case.media_failure.endswith(".")
+        problem(Api(project).get("cases/XR-1/media/"), 404)
+        assert Api(project).get("cases/").status_code == 200
+
+    def test_a_picture_that_stops_its_worker_is_given_up(self) -> None:
+        case = a_case(a_project())
+        Case.objects.filter(pk=case.pk).update(media_attempt=3)
+        jobs.make_media(case.pk)
+        case.refresh_from_db()
+        assert (case.media_state, case.media_failure) == ("failed", jobs.STOPPED_WORKERS)
+
+    def test_two_workers_do_not_make_the_same_copies(self) -> None:
+        case = a_case(a_project())
+        Case.objects.filter(pk=case.pk).update(media_busy_until=Now() + timedelta(minutes=1))
+        assert not jobs.media_due()
+        assert not jobs.make_media(case.pk)
+
+
+def address_of_the_database() -> str:
+    """The test database, as a worker process is told of it."""
+    said = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{said['NAME']}"
+    return f"postgres://{said['USER']}:{said['PASSWORD']}@{said['HOST']}:{said['PORT']}/{said['NAME']}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
+    case = a_case(a_project())
+    flag = tmp_path / "reached"
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "hardcases.config.settings",
+        "HARDCASES_DATA_DIR": str(settings.DATA_DIR),
+        "DATABASE_URL": address_of_the_database(),
+        "HARDCASES_PAUSE_AT": f"cases.media.claimed:{flag}",
+    }
+    worker = subprocess.Popen([sys.executable, settings.BASE_DIR / "manage.py", "work"], env=environment)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not flag.exists():
+            assert worker.poll() is None, "the worker ended before it reached the point"
+            assert time.monotonic() < deadline, "the worker did not reach the point"
+    finally:
+        worker.send_signal(signal.SIGKILL)
+        worker.wait(PATIENCE)
+    case.refresh_from_db()
+    assert (case.media_state, case.media_attempt) == ("pending", 1)
+    Case.objects.filter(pk=case.pk).update(media_busy_until=Now() - timedelta(seconds=1))
+    do_what_is_due()
+    case.refresh_from_db()
+    assert (case.media_state, case.media_attempt) == ("ready", 2)
+
+
+@pytest.mark.django_db
+class SnoozeTests:
+    def test_a_snoozed_case_comes_back_when_its_time_has_come(self) -> None:
+        project = a_project()
+        early, late = a_text(project, "a"), a_text(project, "b")
+        for case, days in ((early, -1), (late, 1)):
+            Case.objects.filter(pk=case.pk).update(state="snoozed", snoozed_until=Now() + timedelta(days=days))
+        do_what_is_due()
+        assert list(Case.objects.order_by("pk").values_list("state", flat=True)) == ["inbox", "snoozed"]
+        event = AuditEvent.objects.get(action="case.woken")
+        assert (event.object_id, event.actor_kind) == ("XR-1", "system")
