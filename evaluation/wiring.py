@@ -1,14 +1,31 @@
 """What upper rooms hand to lower ones, in one place: each room's handlers are entered here, once, when the apps are ready."""
 
+from django.utils.translation import gettext_lazy as _
+
 from evaluation.registry.models import Replicate
 from evaluation.runs import tasks as runs
 from evaluation.runs.models import Part, Run
+from hardcases.audit import sentences
 from hardcases.blobs.owners import register_blobs
 from hardcases.work.registry import register_sweep
+
+SENTENCES = {
+    "model.registered": _("registered the model %(slug)s"),
+    "model_version.registered": _("registered a model version"),
+    "run.started": _("started the run %(object)s"),
+    "run.predictions_accepted": _("handed in predictions for the run %(object)s"),
+    "run.cancelled": _("cancelled the run %(object)s"),
+    "policy.proposed": _("proposed a policy"),
+    "policy.approved": _("approved a policy"),
+    "release.opened": _("opened the release %(object)s"),
+    "release.judged": _("had the release %(object)s judged"),
+    "release.too_few_accepted": _("accepted too few cases in the release %(object)s"),
+}
 
 
 def connect() -> None:
     """Register the handlers of the rooms of this app. Running it twice changes nothing."""
+    sentences.register(SENTENCES)
     register_sweep("runs", runs.due)
     register_blobs(Replicate, "artefact_sha256", "training_digests_sha256")
     register_blobs(Run, "report_sha256", "figures_sha256")

@@ -1,7 +1,9 @@
 """What upper rooms hand to lower ones, in one place: each room's handlers are entered here, once, when the apps are ready."""
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
+from hardcases.audit import sentences
 from hardcases.blobs.owners import register_blobs
 from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
@@ -17,9 +19,30 @@ from hardcases.testsets.queries import stratum_term
 from hardcases.work import upkeep
 from hardcases.work.registry import register_job, register_sweep
 
+SENTENCES = {
+    "case.created": _("sent the case %(object)s"),
+    "case.seen_again": _("sent %(object)s again"),
+    "case.batch_reported": _("sent a batch of cases"),
+    "case.accepted": _("accepted %(object)s"),
+    "case.declined": _("declined %(object)s"),
+    "case.snoozed": _("put %(object)s off"),
+    "case.woken": _("brought %(object)s back to the inbox"),
+    "case.reopened": _("took the decision on %(object)s back"),
+    "case.changed": _("changed %(object)s (%(changed)s)"),
+    "case.erased": _("erased %(object)s for good"),
+    "case.labelled": _("labelled %(object)s"),
+    "case.batch_labelled": _("labelled several cases"),
+    "test_set.created": _("made the test set %(slug)s"),
+    "stratum.created": _("named the stratum %(slug)s"),
+    "draft.changed": _("changed the draft of a test set"),
+    "version.frozen": _("froze a version of a test set"),
+    "version.member_erased": _("marked a frozen version: a member was lawfully erased"),
+}
+
 
 def connect() -> None:
     """Register the handlers of the rooms of this app. Running it twice changes nothing."""
+    sentences.register(SENTENCES)
     register_sweep("audit.seal", project_jobs.unsealed)
     register_sweep("audit.head", project_jobs.head_of_the_day)
     register_job(project_jobs.HEAD, project_jobs.note_head)

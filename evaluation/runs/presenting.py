@@ -167,7 +167,8 @@ def _headlines(report: JSON) -> list[JSON]:
 
 
 def _row(entry: JSON) -> JSON:
-    return entry | {"baseline": entry["baseline"] or {}, "difference": entry["difference"] or {}}
+    nothing = {"value": None, "low": None, "high": None}
+    return entry | {"baseline": entry["baseline"] or nothing, "difference": entry["difference"] or nothing}
 
 
 def _strata(run: Run, entries: Iterable[JSON], flips: dict[str, JSON]) -> list[JSON]:

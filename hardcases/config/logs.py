@@ -34,5 +34,6 @@ LOGGING: dict[str, Any] = {
         "django.server": {"level": logging.WARNING, "propagate": True, "handlers": []},
         "httpx": {"level": logging.WARNING},
         "django_structlog": {"level": logging.WARNING},
+        "celery.app.trace": {"level": logging.WARNING},
     },
 }

@@ -26,12 +26,13 @@ class Entry(NamedTuple):
 
 MENU = (
     Entry("project-overview", _("Overview"), Can.VIEW, "g o"),
-    Entry("inbox-page", _("Inbox"), Can.TRIAGE, "g i"),
-    Entry("case-list-page", _("Cases"), Can.VIEW_CASES, "g c"),
+    Entry("inbox", _("Inbox"), Can.TRIAGE, "g i"),
+    Entry("case-list", _("Cases"), Can.VIEW_CASES, "g c"),
     Entry("test-set-list-page", _("Test sets"), Can.VIEW, "g t"),
     Entry("model-list-page", _("Models"), Can.VIEW, "g m"),
     Entry("run-list-page", _("Runs"), Can.VIEW, "g r"),
-    Entry("release-list-page", _("Releases"), Can.VIEW, "g l"),
+    Entry("release-list", _("Releases"), Can.VIEW, "g l"),
+    Entry("policy-list", _("Policies"), Can.VIEW),
     Entry("audit-log", _("Audit"), Can.VIEW_AUDIT),
     Entry("project-upload", _("Upload"), Can.REPORT),
     Entry("project-settings", _("Settings"), Can.MANAGE),
@@ -58,8 +59,13 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     """Context for `base.html`. Two queries on a project's page, none elsewhere."""
     user = getattr(request, "user", None)  # an error before the session was opened has no user
     if not isinstance(user, User):
-        return {"project": None, "nav": []}
-    context: dict[str, Any] = {"account": {"name": user.printed_name, "url": reverse("account")}, "project": None, "nav": []}
+        return {"project": None, "nav": [], "help_url": reverse("help")}
+    context: dict[str, Any] = {
+        "account": {"name": user.printed_name, "url": reverse("account")},
+        "project": None,
+        "nav": [],
+        "help_url": reverse("help"),
+    }
     project = getattr(request, "project", None)
     if project is None:
         return context

@@ -9,6 +9,7 @@ from evaluation.registry import urls as registry
 from evaluation.runs import urls as runs
 from hardcases.cases import urls as cases
 from hardcases.config import health, schema
+from hardcases.config import pages as several
 from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
 from hardcases.testsets import urls as testsets
@@ -34,6 +35,7 @@ api = [
 ]
 pages = [
     *projects.pages,
+    *several.pages,
     *cases.pages,
     *labels.pages,
     *testsets.pages,

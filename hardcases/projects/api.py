@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -30,6 +30,23 @@ from hardcases.web.pagination import keyset_page
 from hardcases.web.queries import ListParameters, Parameters, read_parameters
 
 PROJECT = OpenApiParameter("project", OpenApiTypes.STR, OpenApiParameter.PATH, description="Slug of the project")
+
+EXAMPLE = OpenApiExample(
+    "Chest X-ray",
+    request_only=True,
+    value={
+        "slug": "chest-xray",
+        "name": "Chest X-ray",
+        "team": "radiology",
+        "task": "classification",
+        "key_prefix": "XR",
+        "classes": ["normal", "nodule"],
+        "positive_class": "nodule",
+        "attributes": [{"name": "site", "type": "category"}, {"name": "age", "type": "number", "bins": [0, 18, 65]}],
+        "cluster_attribute": "patient",
+    },
+)
+RENAME = OpenApiExample("Another name", request_only=True, value={"name": "Chest X-ray, adults"})
 
 
 def represent(project: Project) -> dict[str, Any]:
@@ -66,7 +83,7 @@ class ProjectList(APIView):
         page = keyset_page(found, order=["slug"], cursor=asked.get("cursor"), limit=asked["limit"])
         return Response(page.envelope(represent))
 
-    @extend_schema(operation_id="project_create", request=ProjectSerializer, responses={201: ProjectSerializer})
+    @extend_schema(operation_id="project_create", request=ProjectSerializer, responses={201: ProjectSerializer}, examples=[EXAMPLE])
     def post(self, request: Request) -> Response:
         """A new project; you become its admin. Only a signed-in person may."""
         actor = actor_of(request)

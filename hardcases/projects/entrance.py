@@ -17,7 +17,7 @@ from hardcases.errors import Invalid
 from hardcases.projects import people
 from hardcases.projects.access import memberships_of
 from hardcases.projects.authentication import actor_of
-from hardcases.projects.forms import ChangePasswordForm, NewPasswordForm
+from hardcases.projects.forms import ROLE_NAMES, ChangePasswordForm, NewPasswordForm
 from hardcases.projects.models import User
 from hardcases.web.problems import TooManyRequests, respond_to
 
@@ -61,7 +61,8 @@ class Account(LoginRequiredMixin, View):
     """Who you are here, and your password."""
 
     def _page(self, request: HttpRequest, form: ChangePasswordForm, status: int = 200) -> HttpResponse:
-        context = {"form": form, "roles": memberships_of(actor_of(request))}
+        mine = memberships_of(actor_of(request))
+        context = {"form": form, "roles": [(project, ", ".join(str(ROLE_NAMES[role]) for role in held)) for project, held in mine]}
         return render(request, "projects/account.html", context, status=status)
 
     def get(self, request: HttpRequest) -> HttpResponse:

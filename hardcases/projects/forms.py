@@ -12,6 +12,15 @@ from hardcases.projects.documents import ProjectDocument
 from hardcases.projects.models import TASKS
 from hardcases.projects.permissions import Role, Scope
 
+ROLE_NAMES = {
+    Role.VIEWER: _("Viewer"),
+    Role.ANNOTATOR: _("Annotator"),
+    Role.CURATOR: _("Curator"),
+    Role.ENGINEER: _("Engineer"),
+    Role.RELEASE_MANAGER: _("Release manager"),
+    Role.AUDITOR: _("Auditor"),
+    Role.ADMIN: _("Admin"),
+}
 ROLE_WORDS = {
     Role.VIEWER: _("Viewer: sees cases, test sets, runs and releases"),
     Role.ANNOTATOR: _("Annotator: sees cases and labels them, nothing else"),
@@ -180,7 +189,12 @@ class NewPasswordForm(RefusedForm):
     """Name and password of an invited person."""
 
     name = forms.CharField(label=_("Full name"), max_length=150, required=False, help_text=_("Stands under what you sign."))
-    password1 = forms.CharField(label=_("New password"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False)
+    password1 = forms.CharField(
+        label=_("New password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        strip=False,
+        help_text=_("At least ten characters. A few words make a good one."),
+    )
     password2 = forms.CharField(label=_("The same again"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False)
 
     def clean(self) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """Pages of projects: the list, one project's overview, how to send cases, its settings, its audit log."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +19,10 @@ from hardcases.projects.access import can, member_for, people_in, permissions_in
 from hardcases.projects.authentication import actor_of
 from hardcases.projects.documents import document_of, read
 from hardcases.projects.doors import ProjectPage
-from hardcases.projects.forms import ROLE_WORDS, InviteForm, ProjectForm, RolesForm, TokenForm
+from hardcases.projects.forms import ROLE_NAMES, InviteForm, ProjectForm, RolesForm, TokenForm
 from hardcases.projects.models import ApiToken
-from hardcases.projects.permissions import Can
+from hardcases.projects.permissions import Can, Role
 from hardcases.web.pages import render_page
-
-# Rooms above put their part on the overview under these names; a name nobody has leaves its place empty.
-SLOTS = ("overview-inbox", "overview-releases", "overview-production", "overview-runs")
 
 
 class Home(LoginRequiredMixin, View):
@@ -77,7 +75,7 @@ class Overview(ProjectPage):
         """The page; rooms above fill its slots."""
         document = document_of(self.project)
         may = permissions_in(self.actor, self.project)
-        context = {"document": document, "slots": SLOTS, "may_report": Can.REPORT in may, "may_manage": Can.MANAGE in may}
+        context = {"document": document, "may_report": Can.REPORT in may, "may_manage": Can.MANAGE in may}
         return render_page(request, "projects/overview.html", context)
 
 
@@ -121,6 +119,10 @@ class Upload(ProjectPage):
         return self._page(request, TokenForm(scopes=scopes_for(self.actor, self.project)), text)
 
 
+def _words(roles: Iterable[Role]) -> str:
+    return ", ".join(str(ROLE_NAMES[role]) for role in roles)
+
+
 def _tokens(page: ProjectPage) -> dict[str, Any]:
     """Tokens as the list shows them: all to an admin, to others their own."""
     rows = ApiToken.objects.filter(project=page.project).select_related("created_by").order_by("revoked_at", "-created_at")
@@ -150,10 +152,10 @@ class Settings(ProjectPage):
         self, request: HttpRequest, form: ProjectForm, *, invite: InviteForm | None = None, status: int = 200, **more: Any
     ) -> HttpResponse:
         members = [
-            member | {"form": RolesForm(initial={"roles": member["roles"]}, auto_id=f"id_{number}_%s")}
+            member | {"words": _words(member["roles"]), "form": RolesForm(initial={"roles": member["roles"]}, auto_id=f"id_{number}_%s")}
             for number, member in enumerate(people_in(self.project))
         ]
-        context = {"form": form, "invite": invite or InviteForm(auto_id="id_invite_%s"), "members": members, "role_words": ROLE_WORDS}
+        context = {"form": form, "invite": invite or InviteForm(auto_id="id_invite_%s"), "members": members}
         response = render_page(request, "projects/settings.html", context | _tokens(self) | more, status=status)
         response["Cache-Control"] = "no-store"  # the page may show a sign-in link
         return response

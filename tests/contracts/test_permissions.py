@@ -28,7 +28,7 @@ SIGNED_IN = {"home", "account", "account_reauthenticate", "project-list", "proje
 
 # In a project: what each method needs.
 PROJECT: dict[str, dict[str, Can]] = {
-    # projects
+    # hardcases.projects
     "api-project": {"GET": Can.VIEW, "PATCH": Can.MANAGE},
     "api-member-list": {"GET": Can.VIEW},
     "project-overview": {"GET": Can.VIEW},
@@ -38,15 +38,57 @@ PROJECT: dict[str, dict[str, Can]] = {
     "member-invite": {"GET": Can.MANAGE, "POST": Can.MANAGE},
     "member-roles": {"POST": Can.MANAGE},
     "audit-log": {"GET": Can.VIEW_AUDIT},
-    # cases
+    # hardcases.cases
     "api-case-list": {"GET": Can.VIEW_CASES, "POST": Can.REPORT},
     "api-case-batch": {"POST": Can.REPORT},
     "api-case": {"GET": Can.VIEW_CASES, "PATCH": Can.TRIAGE},
     "api-case-media": {"GET": Can.VIEW_CASES},
-    "case-page": {"GET": Can.VIEW_CASES},
-    # labels
+    "inbox": {"GET": Can.TRIAGE},
+    "case-list": {"GET": Can.VIEW_CASES},
+    "case-light": {"GET": Can.VIEW_CASES},
+    "case-decide": {"POST": Can.TRIAGE},
+    "case-undo": {"POST": Can.TRIAGE},
+    "case-erase": {"GET": Can.ERASE, "POST": Can.ERASE},
+    # hardcases.labels
     "api-label-list": {"POST": Can.LABEL},
     "api-case-labels": {"GET": Can.VIEW_CASES},
+    "case-page": {"GET": Can.VIEW_CASES},
+    "case-label": {"POST": Can.LABEL},
+    # hardcases.testsets
+    "api-test-set-list": {"GET": Can.VIEW, "POST": Can.CURATE},
+    "api-test-set": {"GET": Can.VIEW},
+    "api-draft": {"GET": Can.VIEW, "POST": Can.CURATE},
+    "api-version-list": {"GET": Can.VIEW, "POST": Can.CURATE},
+    "api-version": {"GET": Can.VIEW},
+    "api-manifest": {"GET": Can.VIEW},
+    "api-version-diff": {"GET": Can.VIEW},
+    "api-stratum-list": {"GET": Can.VIEW, "POST": Can.CURATE},
+    "test-set-list-page": {"GET": Can.VIEW},
+    "test-set-new": {"GET": Can.CURATE, "POST": Can.CURATE},
+    "test-set-page": {"GET": Can.VIEW},
+    "draft-page": {"GET": Can.VIEW, "POST": Can.CURATE},
+    "freeze-page": {"GET": Can.CURATE, "POST": Can.CURATE},
+    "version-page": {"GET": Can.VIEW},
+    "version-manifest": {"GET": Can.VIEW},
+    "version-diff-page": {"GET": Can.VIEW},
+    "stratum-list-page": {"GET": Can.VIEW, "POST": Can.CURATE},
+    # evaluation.registry
+    "api-model-list": {"GET": Can.VIEW, "POST": Can.RUN},
+    "api-model": {"GET": Can.VIEW},
+    "api-model-version-list": {"GET": Can.VIEW, "POST": Can.RUN},
+    "api-model-version": {"GET": Can.VIEW},
+    "api-model-version-production": {"POST": Can.MARK_PRODUCTION},
+    # evaluation.runs
+    "api-run-list": {"GET": Can.VIEW, "POST": Can.RUN},
+    "api-run": {"GET": Can.VIEW},
+    "api-run-cancel": {"POST": Can.RUN},
+    "api-run-retry": {"POST": Can.RUN},
+    "api-run-predictions": {"GET": Can.VIEW_CASES, "PUT": Can.RUN},
+    "api-run-report": {"GET": Can.VIEW},
+    "api-run-cases": {"GET": Can.VIEW_CASES},
+    # hardcases.config
+    "overview-needs": {"GET": Can.VIEW},
+    "last-received": {"GET": Can.VIEW_CASES},
 }
 
 
@@ -94,12 +136,19 @@ def _walk(resolver: URLResolver, prefix: str = "") -> Iterator[Address]:
 
 ADDRESSES = list(_walk(get_resolver()))
 NAMED = {address.name: address for address in ADDRESSES if address.name}
-IN_PROJECT = sorted(name for name, address in NAMED.items() if "<slug:project>" in address.route)
+IN_PROJECT = sorted(set(PROJECT) & set(NAMED))
+
+
+def _row(address: Address) -> str:
+    """The row that the view asks for."""
+    needs = ", ".join(f'"{method}": Can.{permission.name}' for method, permission in getattr(address.view, "can", {}).items())
+    return f'    "{address.name}": {{{needs}}},'
 
 
 def test_every_address_is_in_the_table_and_every_row_is_an_address() -> None:
     listed = OPEN | SIGNED_IN | set(PROJECT)
-    assert set(NAMED) - listed == set(), "not in the table: say who may use them"
+    unlisted = [_row(NAMED[name]) for name in sorted(set(NAMED) - listed)]
+    assert unlisted == [], "not in the table. Check each against the roles it is meant for, then add:\n" + "\n".join(unlisted)
     assert listed - set(NAMED) == set(), "in the table, but no address"
     assert len(OPEN) + len(SIGNED_IN) + len(PROJECT) == len(listed), "a name stands in two places"
 

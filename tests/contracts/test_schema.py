@@ -1,6 +1,7 @@
 """The OpenAPI file is complete, and the page made of it works offline."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,8 +46,7 @@ def test_it_describes_every_call_once(schema: Any) -> None:
 
 
 def _braces(route: str) -> str:
-    parts = [part if not part.startswith("<") else "{" + part.strip("<>").split(":")[-1] + "}" for part in route.split("/")]
-    return "/".join(parts)
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route)
 
 
 def test_every_call_says_what_it_does(schema: Any) -> None:

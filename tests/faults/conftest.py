@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.sites import Site, Redis, a_site, missing
+from tests.faults.sites import Redis, Site, a_site, missing
 
 
 @pytest.fixture(scope="session")

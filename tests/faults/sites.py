@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -160,7 +159,7 @@ class Site:
         bind = f"127.0.0.1:{self.port}"
         gunicorn = ["-m", "gunicorn", "hardcases.config.wsgi:application", "--bind", bind, "--worker-class", "gthread", "--threads", "4"]
         child = self.start("web", *gunicorn, **settings)
-        until(self.answers, "the web process")
+        until(self.answers, "The web process")
         return child
 
     def worker(self, **settings: str) -> Child:
@@ -251,9 +250,7 @@ def a_database(folder: Path, *, template: str | None = None) -> Iterator[str]:
 
 
 @contextmanager
-def a_site(
-    folder: Path, *, origin: Site | None = None, redis_url: str | None = None, **settings: str
-) -> Iterator[Site]:
+def a_site(folder: Path, *, origin: Site | None = None, redis_url: str | None = None, **settings: str) -> Iterator[Site]:
     """A migrated installation, or a copy of `origin` with its facts and blobs. Its processes end with it."""
     if origin is not None:
         shutil.copytree(origin.folder, folder, ignore=shutil.ignore_patterns("*.log", "hardcases.sqlite3*"), dirs_exist_ok=True)

@@ -1,15 +1,17 @@
 """Pages: entering, projects, sending cases, settings, the audit log."""
 
 import re
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from hardcases.audit.actions import record
 from hardcases.audit.actors import SYSTEM
-from hardcases.models import ApiToken, AuditEvent, Membership, Project, User
+from hardcases.models import ApiToken, AuditEvent, Case, Membership, Project, User
 from hardcases.projects import people
 from hardcases.projects.permissions import Role
 from tests.builders.people import PASSWORD, a_member, a_person, a_project, a_token, bearer
@@ -223,3 +225,28 @@ def test_hostile_names_are_text(client: Client, django_assert_num_queries: Djang
         assert "<script>alert" not in body
         assert "<img src=x" not in body
         assert "a'b</pre>" not in body
+
+
+def test_the_overview_says_what_waits(client: Client) -> None:
+    project = a_project()
+    client.force_login(project.owner)
+    assert "Nothing waits for you" in _text(client.get(f"/p/{project.slug}/needs/"))
+    Case.objects.bulk_create(
+        Case(project=project, number=n, kind="text", sha256=f"{n:064}", stored_sha256=f"{n:064}", size=1, media_type="text/plain")
+        for n in (1, 2)
+    )
+    assert "2 cases wait in the inbox" in _text(client.get(f"/p/{project.slug}/needs/"))
+    assert "Received <strong>XR-2</strong>" in _text(client.get(f"/p/{project.slug}/upload/last/"))
+    client.force_login(a_member(project, Role.VIEWER))
+    assert "inbox" not in _text(client.get(f"/p/{project.slug}/needs/"))
+
+
+def test_an_account_is_closed_and_opened_by_command(client: Client) -> None:
+    user = a_person()
+    client.force_login(user)
+    call_command("deactivate_user", user.username, stdout=StringIO())
+    assert client.get("/account/").status_code == 302
+    call_command("deactivate_user", user.username, "--undo", stdout=StringIO())
+    assert client.get("/account/").status_code == 200
+    with pytest.raises(CommandError):
+        call_command("deactivate_user", "nobody-here")
