@@ -8,15 +8,21 @@ from typing import Any
 import redis
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
+from django.db import DatabaseError, connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from hardcases.audit.guards import EXPECTED, missing_guards
 
 WRITABLE = "hardcases.E001"
 S3_CREDENTIALS = "hardcases.E002"
 SQLITE_WITH_REDIS = "hardcases.W001"
 REDIS_AWAY = "hardcases.W002"
 DEBUG_ON = "hardcases.W003"
-LOCAL_FILES_IN_TEAM = "hardcases.W004"
+GUARDS_MISSING = "hardcases.W004"
 SHORT_LEASE = "hardcases.W005"
+DATABASE_AWAY = "hardcases.W006"
 S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 # Where the AWS library finds credentials without those two: a profile, a mounted identity, the container's own role.
 S3_OTHERWISE = (
@@ -51,24 +57,43 @@ def _broker(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMess
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         sentence = "REDIS_URL is set and the database is SQLite, which lets one process write at a time."
         found.append(
-            Warning(sentence, hint="Several workers need PostgreSQL: set DATABASE_URL. Or remove REDIS_URL.", id=SQLITE_WITH_REDIS)
+            Caution(sentence, hint="Several workers need PostgreSQL: set DATABASE_URL. Or remove REDIS_URL.", id=SQLITE_WITH_REDIS)
         )
     try:
         with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1) as broker:
             broker.ping()
     except (redis.RedisError, OSError) as error:
         sentence = f"Redis does not answer at REDIS_URL ({type(error).__name__}). Uploads and run starts are accepted; work waits until it is back."
-        found.append(Warning(sentence, hint="Start Redis, or correct REDIS_URL.", id=REDIS_AWAY))
+        found.append(Caution(sentence, hint="Start Redis, or correct REDIS_URL.", id=REDIS_AWAY))
     return found
+
+
+def _guards(app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """A warning, because `migrate`, which installs them, asks the same checks first."""
+    if "default" not in (databases or ()):
+        return []
+    try:
+        fresh = not MigrationRecorder(connection).has_table()
+        missing = [] if fresh else missing_guards(EXPECTED.values(), connection)
+    except DatabaseError as error:
+        return [
+            Caution(f"The database does not answer ({type(error).__name__}).", hint="Start it, or correct DATABASE_URL.", id=DATABASE_AWAY)
+        ]
+    if not missing:
+        return []
+    sentence = f"The database lacks {len(missing)} of the triggers that keep frozen rows as they are: {', '.join(missing)}."
+    return [
+        Caution(sentence, hint="Run: manage.py migrate. If that installs nothing, restore them before anybody writes.", id=GUARDS_MISSING)
+    ]
 
 
 def _settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if settings.DEBUG:
-        found.append(Warning("HARDCASES_DEBUG shows internals with every error.", hint="Use it on your own machine only.", id=DEBUG_ON))
+        found.append(Caution("HARDCASES_DEBUG shows internals with every error.", hint="Use it on your own machine only.", id=DEBUG_ON))
     if settings.LEASE_SECONDS < 10:
         sentence = f"HARDCASES_LEASE_SECONDS={settings.LEASE_SECONDS:g}: a worker that is only slow loses its work to another."
-        found.append(Warning(sentence, hint="Leave it at 60 outside of tests.", id=SHORT_LEASE))
+        found.append(Caution(sentence, hint="Leave it at 60 outside of tests.", id=SHORT_LEASE))
     return found
 
 
@@ -78,3 +103,4 @@ def connect() -> None:
     register(_object_storage, "hardcases")
     register(_settings, "hardcases", Tags.security, deploy=True)
     register(_broker, Tags.database)
+    register(_guards, Tags.database)

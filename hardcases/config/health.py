@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import lru_cache
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Count, F, Min, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -16,22 +19,15 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from evaluation.registry.guards import GUARDS as REGISTRY_GUARDS
-from evaluation.releases.guards import GUARDS as RELEASE_GUARDS
-from evaluation.runs.guards import GUARDS as RUN_GUARDS
 from hardcases.audit import sealing
-from hardcases.audit.guards import AUDIT_GUARDS, missing_guards
+from hardcases.audit.guards import EXPECTED, missing_guards
 from hardcases.blobs.store import get_store
-from hardcases.cases.guards import GUARDS as CASE_GUARDS
 from hardcases.config.env import is_loopback
 from hardcases.errors import Forbidden, Refusal
-from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.projects.authentication import client_address
-from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
 from hardcases.web.problems import respond_to
 from hardcases.work.models import Job, OutboxEvent
 
-ALL_GUARDS = [*AUDIT_GUARDS, *CASE_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS, *REGISTRY_GUARDS, *RUN_GUARDS, *RELEASE_GUARDS]
 OK = "ok"
 
 
@@ -42,10 +38,17 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": OK})
 
 
+@lru_cache(maxsize=1)
+def _shipped_migrations() -> frozenset[tuple[str, str]]:
+    """(app, name) of every migration of this version; files, read once."""
+    return frozenset(MigrationLoader(None).disk_migrations)
+
+
 def _database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    missing = missing_guards(ALL_GUARDS, connection)
+    pending = _shipped_migrations() - set(MigrationRecorder(connection).applied_migrations())
+    if pending:
+        return f"The database lacks {len(pending)} migrations. Run: manage.py migrate"
+    missing = missing_guards(EXPECTED.values(), connection)
     return OK if not missing else f"The database lacks the guards {', '.join(missing)}. Run: manage.py migrate"
 
 

@@ -19,14 +19,14 @@ def _check(release: Release, name: str) -> dict[str, Any]:
 
 
 def test_an_equal_model_passes() -> None:
-    release = a_scene(baseline_wrong=range(0, 6), candidate_wrong=range(3, 9)).release()
+    release = a_scene(baseline_wrong=range(6), candidate_wrong=range(3, 9)).release()
     assert release.verdict == "pass"
     assert release.evidence_digest is not None
     assert verdict_sentence(release.judgement).startswith("No worse on all cases: 0.0 points of accuracy (")
 
 
 def test_a_stratum_that_is_proven_worse_blocks_although_the_average_is_better() -> None:
-    scene = a_scene(400, baseline_wrong=range(200, 240), candidate_wrong=range(0, 20))
+    scene = a_scene(400, baseline_wrong=range(200, 240), candidate_wrong=range(20))
     release = scene.release()
     assert _check(release, "Overall")["result"] == "pass"  # 40 mistakes became 20
     guard = _check(release, GUARD["name"])
@@ -58,7 +58,10 @@ def test_a_floor_passes_fails_or_cannot_tell() -> None:
 
 
 def test_rounded_scores_fail_the_sanity_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.builders.releases.wrong_at", lambda wrong, labels: [float((label == "nodule") != (i in wrong)) for i, label in enumerate(labels)])
+    monkeypatch.setattr(
+        "tests.builders.releases.wrong_at",
+        lambda wrong, labels: [float((label == "nodule") != (i in wrong)) for i, label in enumerate(labels)],
+    )
     release = a_scene().release(SANITY)
     assert release.verdict == "fail"
     assert check_sentence(_check(release, SANITY["name"])).startswith("This run's numbers cannot be trusted:")
@@ -79,7 +82,7 @@ def test_without_a_finished_run_nothing_is_judged(scene_without_run: Scene) -> N
 def scene_without_run() -> Scene:
     """A candidate whose run is about another baseline."""
     scene = a_scene(20)
-    from evaluation.runs.models import Run  # noqa: PLC0415
+    from evaluation.runs.models import Run
 
     Run.objects.filter(pk=scene.run.pk).update(baseline_version=None)
     return Scene(scene.project, scene.engineer, scene.approver, scene.signer, scene.run, scene.version)

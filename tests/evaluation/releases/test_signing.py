@@ -65,7 +65,14 @@ class SigningTests:
     def test_a_token_never_signs(self) -> None:
         scene = a_scene(200)
         release = scene.release()
-        token = Actor(kind="token", name="t", user_id=scene.signer.pk, token_id="x", scopes=frozenset({"admin", "run", "read"}), project_id=scene.project.pk)
+        token = Actor(
+            kind="token",
+            name="t",
+            user_id=scene.signer.pk,
+            token_id="x",
+            scopes=frozenset({"admin", "run", "read"}),
+            project_id=scene.project.pk,
+        )
         with pytest.raises(Forbidden):
             _sign(token, release)
 

@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
 
 from hardcases.audit.models import AuditEvent
 from hardcases.blobs.store import get_store
