@@ -1,6 +1,5 @@
 """Asking for background work."""
 
-from functools import partial
 from typing import Any
 
 from celery import Task
@@ -13,8 +12,13 @@ from hardcases.work.models import Job
 
 def hint(task: "Task[Any, Any]", **kwargs: Any) -> None:
     """After the commit, tell a worker that there is something to do. A broker that is away costs time, never data: the sweeper finds the row."""
-    if settings.REDIS_URL is not None:
-        transaction.on_commit(partial(broker.send, task, kwargs), robust=True)
+    if settings.REDIS_URL is None:
+        return
+
+    def send() -> None:
+        broker.send(task, kwargs)
+
+    transaction.on_commit(send, robust=True)  # robust: not even a mistake in a library may fail what is already stored
 
 
 def enqueue(*, kind: str, key: str, project_id: int | None = None, payload: dict[str, Any] | None = None, total: int | None = None) -> Job:
