@@ -73,7 +73,7 @@ def _line(kind: str, project: Project | None, row: Row, **more: Any) -> Line:
     """Every column of a row but bytes, which are salts."""
     columns = {column.attname: getattr(row, column.attname) for column in type(row)._meta.concrete_fields}  # noqa: SLF001 - documented by Django
     plain = {name: value for name, value in columns.items() if not isinstance(value, bytes | memoryview)}
-    return {"kind": kind, **({"project": project.slug} if project else {}), **plain, **more}
+    return {**plain, **({"project": project.slug} if project else {}), **more, "kind": kind}
 
 
 def _plain(value: Any) -> str:
@@ -82,7 +82,7 @@ def _plain(value: Any) -> str:
 
 def _cases(project: Project) -> Iterator[Line]:
     for case in Case.objects.filter(project=project).order_by("number").iterator(chunk_size=AT_ONCE):
-        yield _line("case", project, case, key=f"{project.key_prefix}-{case.number}")
+        yield _line("case", project, case, key=f"{project.key_prefix}-{case.number}", content=case.kind)
     sightings = Sighting.objects.filter(case__project=project).order_by("pk")
     for sighting in sightings.iterator(chunk_size=AT_ONCE):
         yield _line("sighting", project, sighting)
