@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Count, F, Min, Sum
+from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -19,6 +20,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from evaluation.runs.models import Shard
 from hardcases.audit import sealing
 from hardcases.audit.guards import EXPECTED, missing_guards
 from hardcases.blobs.store import get_store
@@ -119,19 +121,37 @@ class WorkCollector(Collector):
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One gauge a question."""
+        """One gauge a question; without a database only that it is away."""
+        try:
+            gauges = list(self._gauges())
+        except DatabaseError:
+            gauges = []
+        yield GaugeMetricFamily("hardcases_database_up", "Whether the database answers", value=bool(gauges))
+        yield from gauges
+
+    def _gauges(self) -> Iterator[GaugeMetricFamily]:
         jobs = Job.objects.filter(state__in=["queued", "running"]).aggregate(oldest=Min("run_after"), number=Count("pk"))
         yield GaugeMetricFamily("hardcases_jobs_open", "Jobs waiting or running", value=jobs["number"])
         yield GaugeMetricFamily("hardcases_queue_age_seconds", "Age of the oldest open job", value=_age(jobs["oldest"]))
         failed = Job.objects.filter(state="failed").count()
         yield GaugeMetricFamily("hardcases_jobs_failed", "Jobs that ended in failure", value=failed)
-        repeated = Job.objects.filter(attempt__gt=1).aggregate(total=Sum(F("attempt") - 1))["total"] or 0
-        yield GaugeMetricFamily("hardcases_job_takeovers", "Claims of jobs beyond the first", value=repeated)
+        yield self._takeovers()
         events = OutboxEvent.objects.filter(state__in=["queued", "running"]).aggregate(oldest=Min("created_at"))
         yield GaugeMetricFamily("hardcases_outbox_age_seconds", "Age of the oldest undelivered event", value=_age(events["oldest"]))
         yield GaugeMetricFamily(
             "hardcases_audit_seal_lag_seconds", "Age of the oldest unsealed audit event", value=_age(sealing.oldest_unsealed())
         )
+
+    @staticmethod
+    def _takeovers() -> GaugeMetricFamily:
+        """Of work that has not ended and of failed work: a worker died or was too slow, and another began again."""
+        gauge = GaugeMetricFamily("hardcases_lease_takeovers", "Claims beyond the first", labels=["of"])
+        open_runs = Q(run__state__in=["queued", "running", "finalising"])
+        tables: dict[str, QuerySet[Any]] = {"jobs": Job.objects.all(), "events": OutboxEvent.objects.all(), "shards": Shard.objects.filter(open_runs)}
+        for name, rows in tables.items():
+            total = rows.filter(attempt__gt=1).aggregate(total=Sum(F("attempt") - 1))["total"] or 0
+            gauge.add_metric([name], total)
+        return gauge
 
 
 REGISTRY.register(WorkCollector())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -16,11 +17,12 @@ def one_moment() -> Iterator[None]:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield
     else:
-        connection.ensure_connection()  # which sets the mode
-        usual = connection.transaction_mode
-        connection.transaction_mode = "DEFERRED"  # IMMEDIATE would keep writers out
+        sqlite: Any = connection
+        sqlite.ensure_connection()  # which sets the mode
+        usual = sqlite.transaction_mode
+        sqlite.transaction_mode = "DEFERRED"  # IMMEDIATE would keep writers out
         try:
             with transaction.atomic():
                 yield
         finally:
-            connection.transaction_mode = usual
+            sqlite.transaction_mode = usual

@@ -68,7 +68,8 @@ def send(task: "Task[Any, Any]", kwargs: dict[str, Any], *, queue: str = HINTS, 
         return False
     try:
         with producers[_line(settings.REDIS_URL)].acquire(block=True, timeout=PATIENCE) as producer:
-            task.apply_async(kwargs=kwargs, producer=producer, queue=queue, expires=expires, retry=False)
+            limits: dict[str, Any] = {} if expires is None else {"expires": expires}
+            task.apply_async(kwargs=kwargs, producer=producer, queue=queue, retry=False, **limits)
     except _TROUBLE as error:
         _fuse.blow()
         log.warning("hint_not_sent", task=task.name, reason=type(error).__name__)
