@@ -16,7 +16,7 @@ class TidyUploadHandler(TemporaryFileUploadHandler):
         with self._tidied():
             return super().receive_data_chunk(raw_data, start)
 
-    def file_complete(self, file_size: int) -> UploadedFile[Any] | None:
+    def file_complete(self, file_size: int) -> "UploadedFile[Any] | None":
         """The last bytes reach the disk only here."""
         with self._tidied():
             return super().file_complete(file_size)
