@@ -47,7 +47,7 @@ def _object_storage(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[C
     if (Path.home() / ".aws" / "credentials").is_file():
         return []
     sentence = f"HARDCASES_S3_BUCKET={settings.S3_BUCKET}, but nothing says as whom to use the bucket."
-    return [Error(sentence, hint=f"Set {' and '.join(S3_KEYS)}, and AWS_S3_ENDPOINT_URL for a storage of your own.", id=S3_CREDENTIALS)]
+    return [Error(sentence, hint=f"Set {' and '.join(S3_KEYS)}, and AWS_ENDPOINT_URL for a storage of your own.", id=S3_CREDENTIALS)]
 
 
 def _broker(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:

@@ -30,7 +30,7 @@ def endpoint() -> Iterator[str]:
 
 
 def test_a_picture_goes_through_the_bucket(endpoint: str, origin: Site, tmp_path: Path) -> None:
-    settings = {"HARDCASES_S3_BUCKET": BUCKET, "AWS_S3_ENDPOINT_URL": endpoint, **KEYS}
+    settings = {"HARDCASES_S3_BUCKET": BUCKET, "AWS_ENDPOINT_URL": endpoint, **KEYS}
     with a_site(tmp_path / "site", origin=origin, **settings) as site:
         site.web()
         site.worker()
