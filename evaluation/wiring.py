@@ -14,6 +14,7 @@ from hardcases.audit import sentences
 from hardcases.audit.guards import expect
 from hardcases.blobs.owners import register_blobs
 from hardcases.cases.actions import on_erase
+from hardcases.cases.queries import CASE_SLOTS
 from hardcases.work.registry import register_sweep
 
 SENTENCES = {
@@ -43,3 +44,5 @@ def connect() -> None:
     register_blobs(Run, "report_sha256", "figures_sha256")
     register_blobs(Part, "sha256", "side_sha256", mentions=("received_sha256",))
     expect([*REGISTRY_GUARDS, *RUN_GUARDS, *RELEASE_GUARDS])
+    if "case-answers" not in CASE_SLOTS:
+        CASE_SLOTS.append("case-answers")
