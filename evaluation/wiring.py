@@ -7,6 +7,7 @@ from evaluation.releases.steps import mark_erasure
 from evaluation.runs import tasks as runs
 from hardcases.audit import sentences
 from hardcases.cases.actions import on_erase
+from hardcases.cases.queries import CASE_SLOTS
 from hardcases.work.registry import register_sweep
 
 SENTENCES = {
@@ -32,3 +33,5 @@ def connect() -> None:
     register_sweep("runs", runs.due)
     register_sweep("releases", releases.due)
     on_erase(mark_erasure)
+    if "case-answers" not in CASE_SLOTS:
+        CASE_SLOTS.append("case-answers")

@@ -61,22 +61,24 @@ def _people(scene: Scene, number: int) -> None:
 
 
 PAGES: list[tuple[str, Grow, int]] = [
-    ("inbox/", _inbox, 99),
-    ("cases/", _accepted, 99),
-    ("sets/", _test_sets, 99),
-    ("sets/{set}/v/1/", _accepted, 99),
-    ("sets/{set}/draft/", _draft, 99),
-    ("runs/", _runs, 99),
-    ("runs/{run}/", _runs, 99),
-    ("releases/", _releases, 99),
-    ("releases/1/", _releases, 99),
-    ("audit/", _people, 99),
-    ("settings/", _people, 99),
+    ("inbox/", _inbox, 10),
+    ("cases/", _accepted, 10),
+    ("sets/", _test_sets, 11),
+    ("sets/{set}/v/1/", _accepted, 13),
+    ("sets/{set}/draft/", _draft, 21),
+    ("runs/", _runs, 9),
+    ("runs/{run}/", _runs, 10),
+    ("releases/", _releases, 9),
+    ("releases/1/", _releases, 14),
+    ("audit/", _people, 11),
+    ("settings/", _people, 12),
 ]
 
 
 def _queries(client: Client, project: Project, path: str) -> list[str]:
-    with CaptureQueriesContext(connection, ) as asked:
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
         response = client.get(f"/p/{project.slug}/{path}")
     assert response.status_code == 200, response.content[:500]
     return [query["sql"] for query in asked.captured_queries]
@@ -90,8 +92,9 @@ def test_queries_do_not_grow_with_rows(path: str, grow: Grow, most: int) -> None
     client.force_login(people.a_member(scene.project, *Role))
     address = path.format(set=scene.version.test_set.slug, run=scene.run.number)
     grow(scene, FEW)
+    _queries(client, scene.project, address)  # what is read once and kept
     few = _queries(client, scene.project, address)
     grow(scene, MANY - FEW)
     many = _queries(client, scene.project, address)
     assert len(many) <= len(few), "\n".join(many)
-    assert len(few) <= most, "\n".join(few)
+    assert len(many) <= most, "\n".join(many)
