@@ -55,7 +55,7 @@ def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[See
     ]
     drawn = [
         SeedSeries(
-            label=report["model"],
+            label=run.model_version.version,
             is_candidate=True,
             values=[(name, value) for name, value in values if value is not None],
             mean=entry["value"],
@@ -64,7 +64,15 @@ def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[See
     ]
     if entry["baseline"] and entry["baseline"]["value"] is not None:
         theirs = entry["baseline"]["value"]
-        drawn.append(SeedSeries(label=report["baseline"], is_candidate=False, values=[("0", theirs)], mean=theirs, sd=None))
+        drawn.append(
+            SeedSeries(
+                label=run.baseline_version.version if run.baseline_version else "",
+                is_candidate=False,
+                values=[("0", theirs)],
+                mean=theirs,
+                sd=None,
+            )
+        )
     return drawn
 
 

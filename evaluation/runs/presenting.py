@@ -97,6 +97,7 @@ def report_page(run: Run, *, metric: str = "accuracy") -> JSON:
         "metrics": [{"id": name, "name": metric_name(name), "current": name == metric} for name in _metric_ids(report)],
         "strata": _strata(run, strata, flips),
         "figures": figures_of(run),
+        "disagreeing": _disagreeing(report),
         "sanity": [item | {"sentence": _(SANITY.get(item["code"], item["code"]))} for item in report["sanity"]],
         "missing": _missing(report),
         "missing_url": flips_url(run, "all", "missing"),
@@ -190,6 +191,13 @@ def _worst_first(row: JSON) -> tuple[bool, bool, float, str]:
     """All cases on top, then by the lower end of the change (without a baseline: of the value), undefined last."""
     low = row["difference"].get("low") if row["flips"] else row["low"]
     return row["stratum"] != "all", low is None, low if low is not None else 0.0, row["stratum"]
+
+
+def _disagreeing(report: JSON) -> list[JSON]:
+    """All cases, then the strata in which the seeds spread most."""
+    rows = [row | {"name": stratum_name(row["stratum"])} for row in report["replicates"]["strata"] if row["sd"] is not None]
+    rows.sort(key=lambda row: (row["stratum"] != "all", -row["sd"], row["stratum"]))
+    return rows[: SHOWN + 1]
 
 
 def _missing(report: JSON) -> JSON | None:

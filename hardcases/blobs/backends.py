@@ -53,6 +53,9 @@ class BlobBackend(Protocol):
     def delete(self, digest: str) -> None:
         """An absent blob is no error."""
 
+    def delete_untouched(self, digest: str, since: datetime) -> bool:
+        """Delete unless it was written again since then, by somebody whose row is about to follow. Whether it was deleted."""
+
     def list(self) -> Iterator[StoredBlob]: ...
 
     def check_writable(self) -> None:
@@ -131,6 +134,19 @@ class LocalBackend:
 
     def delete(self, digest: str) -> None:
         self._path(digest).unlink(missing_ok=True)
+
+    def delete_untouched(self, digest: str, since: datetime) -> bool:
+        # Taken away first and looked at afterwards: a write before that shows in the date, a write after it makes a file of its own.
+        path, taken = self._path(digest), self.root / f"sweeping-{digest}"
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(taken)
+            if taken.stat().st_mtime < since.timestamp():
+                taken.unlink()
+                return True
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(taken)
+            taken.unlink()
+        return False
 
     def list(self) -> Iterator[StoredBlob]:
         for path in sorted(self.root.glob("??/??/*")):

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,6 +65,13 @@ class S3Backend:
     def delete(self, digest: str) -> None:
         with _bucket_trouble():
             self.storage.delete(relative_name(digest))
+
+    def delete_untouched(self, digest: str, since: datetime) -> bool:
+        with _bucket_trouble(digest):
+            if self.storage.get_modified_time(relative_name(digest)) >= since:
+                return False
+            self.storage.delete(relative_name(digest))
+            return True
 
     def list(self) -> Iterator[StoredBlob]:
         with _bucket_trouble():

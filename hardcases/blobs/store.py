@@ -137,6 +137,10 @@ class BlobStore:
         """Remove the bytes for good; an absent blob is no error."""
         self.backend.delete(_checked(digest))
 
+    def delete_untouched(self, digest: str, *, since: datetime) -> bool:
+        """Remove the bytes unless they were written again since then; whether they were removed. For the sweep for orphans."""
+        return self.backend.delete_untouched(_checked(digest), since)
+
     @contextlib.contextmanager
     def local_copy(self, digest: str) -> Iterator[Path]:
         """The verified bytes as a file, for readers that want a path (Parquet, ONNX); gone afterwards."""
