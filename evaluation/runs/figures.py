@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from evaluation.runs.charts import Figure, ForestRow, SeedSeries, forest, seeds
 from evaluation.runs.models import Run
 from hardcases.blobs.store import get_store
-from hardcases.web.json_edge import canonical, read_json
+from hardcases.web.json_edge import read_json, stable
 
 HEADLINE = "accuracy"
 MAX_FIGURES = 20_000_000
@@ -92,7 +92,7 @@ def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[See
 
 def store_figures(drawn: dict[str, Any]) -> str:
     """Keep the figures as one blob."""
-    return get_store().put_bytes(canonical(drawn))
+    return get_store().put_bytes(stable(drawn))
 
 
 def figures_of(run: Run) -> dict[str, Figure]:

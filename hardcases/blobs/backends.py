@@ -39,8 +39,8 @@ class StoredBlob:
 class BlobBackend(Protocol):
     """What the store asks of a backend. Digests are 64 lower-case hex digits, checked by the store."""
 
-    def put(self, path: Path, digest: str) -> None:
-        """Move the complete file at `path` to its final name; the file is consumed. Doing it twice does no harm."""
+    def put(self, path: Path, digest: str, *, durable: bool = True) -> None:
+        """Move the complete file at `path` to its final name; the file is consumed. Doing it twice does no harm. Durable unless it need not be."""
 
     def open(self, digest: str) -> IO[bytes]:
         """Raises `BlobMissing`."""
@@ -85,6 +85,11 @@ def no_room() -> StorageFull:
     return StorageFull("There is no room left in the file store. Nothing was stored. Free some space, then send it again.", retry_after=60)
 
 
+def sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename durable: the name lives in the folder, so the folder is what must reach the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -103,11 +108,17 @@ class LocalBackend:
     def _path(self, digest: str) -> Path:
         return self.root / relative_name(digest)
 
-    def put(self, path: Path, digest: str) -> None:
+    def put(self, path: Path, digest: str, *, durable: bool = True) -> None:
         # Renamed over an existing blob too: that heals a damaged one and renews the date that the sweep for orphans looks at.
         target = self._path(digest)
         with full_disk_as_refusal():
             self._make_folder(target.parent)
+            if not durable:
+                with contextlib.suppress(FileExistsError):
+                    target.hardlink_to(path)
+                    path.unlink()
+                    return
+                sync_file(path)  # the blob that is there may be somebody's original: only a synced file may take its place
             path.replace(target)
             sync_folder(target.parent)
 

@@ -41,7 +41,7 @@ class S3Backend:
         patience = Config(connect_timeout=3, read_timeout=30, retries={"total_max_attempts": 3})
         self.storage.client_config = self.storage.client_config.merge(patience)
 
-    def put(self, path: Path, digest: str) -> None:
+    def put(self, path: Path, digest: str, *, durable: bool = True) -> None:
         # Written even if it exists: for the same two reasons as on a folder.
         with path.open("rb") as file, _bucket_trouble():
             self.storage.save(relative_name(digest), File(file))

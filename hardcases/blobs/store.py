@@ -29,6 +29,7 @@ from hardcases.blobs.backends import (
     full_disk_as_refusal,
     is_digest,
     no_room,
+    sync_file,
 )
 from hardcases.errors import Refusal, TooLarge
 
@@ -86,12 +87,13 @@ class BlobStore:
             on_failure.pop_all()
         return Received(path, digest.hexdigest(), size)
 
-    def commit(self, received: Received) -> str:
-        """Make a received file a blob and return its digest. Durable when it returns; the same content twice is one blob."""
+    def commit(self, received: Received, *, durable: bool = True) -> str:
+        """Make a received file a blob and return its digest. Durable when it returns, unless it need not be; the same content twice is one blob."""
         try:
-            with full_disk_as_refusal(), received.path.open("rb") as file:
-                os.fsync(file.fileno())
-            self.backend.put(received.path, received.sha256)
+            if durable:
+                with full_disk_as_refusal():
+                    sync_file(received.path)
+            self.backend.put(received.path, received.sha256, durable=durable)
         finally:
             received.path.unlink(missing_ok=True)
         return received.sha256
@@ -101,6 +103,14 @@ class BlobStore:
 
     def put_bytes(self, data: bytes) -> str:
         return self.commit(self.receive([data], limit=len(data)))
+
+    def put_derived(self, data: bytes) -> str:
+        """`put_bytes` for what can be made again: not synced, so a power cut may lose or damage it.
+
+        Whoever shows such a blob reads it verified (`read`) and has it made again when it is not there or not whole. A sync costs a disk several times as
+        long as making a small picture.
+        """
+        return self.commit(self.receive([data], limit=len(data)), durable=False)
 
     def open(self, digest: str, *, size: int | None = None) -> IO[bytes]:
         """A binary stream the caller closes. Raises `BlobMissing`, and `BlobDamaged` when `size` is given and differs."""

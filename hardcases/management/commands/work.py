@@ -12,6 +12,7 @@ from hardcases.work.tasks import all_due
 
 log = structlog.get_logger(__name__)
 IDLE_SECONDS = 0.2
+ROUND = 50  # tasks between two looks at the database
 AFTER_FAILURE_SECONDS = 2.0  # what is due and fails at once is not tried in a circle
 
 
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         log.info("worker_ready")
         while not stop.is_set():
             close_old_connections()
-            due = all_due()
+            due = all_due()[:ROUND]  # then look again: a run that somebody starts now does not wait behind a thousand thumbnails
             failed = False
             for item in due:
                 if stop.is_set():

@@ -208,6 +208,20 @@ class LocalTests:
         assert (old.path.exists(), fresh.path.exists()) == (False, True)
 
 
+class DerivedTests:
+    def test_an_unsynced_copy_never_takes_the_place_of_a_synced_blob(self, local: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        local.put_bytes(b"an original")
+        synced: list[int] = []
+        monkeypatch.setattr(os, "fsync", synced.append)
+        assert local.put_derived(b"an original") == hashlib.sha256(b"an original").hexdigest()
+        assert len(synced) == 2, "the file and its folder"
+
+    def test_a_copy_is_a_blob_like_any_other(self, local: BlobStore) -> None:
+        digest = local.put_derived(b"a copy")
+        assert local.read(digest) == b"a copy"
+        assert not list(local.scratch.iterdir())
+
+
 class SettingsTests:
     def test_the_settings_choose_folder_or_bucket(self, tmp_path: Path) -> None:
         with override_settings(DATA_DIR=tmp_path, S3_BUCKET=None):
