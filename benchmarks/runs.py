@@ -124,7 +124,8 @@ def uploaded(cases: int) -> None:
         total = time.process_time() - start
         against = "no baseline" if baseline is None else "against a baseline"
         print(
-            f"{cases:,} predictions, {strata} strata, {against}: accepted after {accepted:.1f} s of CPU, report after {total:.1f} s; peak {peak():,.0f} MB (before {before:,.0f})"
+            f"{cases:,} predictions, {strata} strata, {against}: accepted after {accepted:.1f} s of CPU, "
+            f"report after {total:.1f} s; peak {peak():,.0f} MB (before {before:,.0f})"
         )
 
 
