@@ -93,7 +93,8 @@ class Recipes:
 
     def estimates(self, metric: Metric) -> "Estimates":
         """The recipe's own estimate, the baseline's and their difference, each over all strata."""
-        ours, chosen = self.hits(metric, False) if metric.paired else (self.pseudo_values(metric, False), None)
+        ours, about = self.hits(metric, False) if metric.paired else (self.pseudo_values(metric, False), None)
+        chosen: Bools | None = None if about is None else about.astype(np.bool_)
         layout = self._layout(chosen)
         new = side(ours if chosen is None else ours[:, chosen], layout)
         if not self.comparison.baseline:

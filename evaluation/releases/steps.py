@@ -9,14 +9,13 @@ from evaluation.registry.models import Replicate
 from evaluation.releases import judging
 from evaluation.releases.documents import read_policy
 from evaluation.releases.models import Acceptance, Release
-from evaluation.runs.material import material_of
 from evaluation.runs.models import Run
 from evaluation.runs.queries import latest_run
-from evaluation.runs.reports import report_of
+from evaluation.runs.reports import evidence_of
 from hardcases.audit.actions import record
 from hardcases.audit.actors import Actor
 from hardcases.cases.models import Case
-from hardcases.testsets.models import Entry, Version
+from hardcases.testsets.models import Entry
 from hardcases.web.json_edge import digest_of
 
 JSON = dict[str, Any]
@@ -29,27 +28,13 @@ def judgement_of(release: Release) -> JSON:
     run = release.run
     if run is None or run.state != "succeeded":
         return judging.not_run(policy, WAITING)
-    material, report = material_of(run), report_of(run)
-    evidence = judging.Evidence(
-        comparison=material.comparison,
-        strata=material.strata,
-        names=list(dict.fromkeys(entry["stratum"] for entry in report["metrics"])),
-        minimums=_minimums(release.test_set_version),
-        sanity=report["sanity"],
-        answered=int(material.candidate[0].answered.sum()),
-        seed=material.seed,
-    )
-    return judging.judge(policy, evidence, accepted={item.check_name: item.strata for item in _acceptances(release)})
+    accepted = {item.check_name: item.strata for item in _acceptances(release)}
+    return judging.judge(policy, evidence_of(run), accepted=accepted)
 
 
 def _acceptances(release: Release) -> list[Acceptance]:
     """By check; none of a release that is not stored yet."""
-    return [] if release.pk is None else list(release.acceptances.order_by("check_name"))
-
-
-def _minimums(version: Version) -> dict[str, int]:
-    """The least number of cases that each named stratum was frozen with."""
-    return {f"stratum:{item['slug']}": item["minimum"] for item in version.header["strata"] if item.get("minimum")}
+    return [] if release._state.adding else list(release.acceptances.order_by("check_name"))
 
 
 def evidence_digest(release: Release, judgement: JSON) -> str | None:
