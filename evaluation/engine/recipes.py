@@ -52,7 +52,7 @@ class Recipes:
             return np.stack([self.ranks(metric, baseline, run).value for run in range(len(self.arms(baseline)))])
         return np.stack([metric.value(table) for table in self.tables[baseline]])
 
-    def hits(self, metric: Metric, baseline: bool) -> tuple[Floats, Ints]:
+    def hits(self, metric: Metric, baseline: bool) -> tuple[Floats, Bools]:
         """Of a paired proportion: correctness (runs, rows) and its denominator (rows,)."""
         truth = np.asarray(self.block.pick(self.comparison.truth))
         rows = [metric.rows(truth, np.asarray(self.block.pick(arm.labels))) for arm in self.arms(baseline)]
@@ -93,8 +93,7 @@ class Recipes:
 
     def estimates(self, metric: Metric) -> "Estimates":
         """The recipe's own estimate, the baseline's and their difference, each over all strata."""
-        ours, about = self.hits(metric, False) if metric.paired else (self.pseudo_values(metric, False), None)
-        chosen: Bools | None = None if about is None else about.astype(np.bool_)
+        ours, chosen = self.hits(metric, False) if metric.paired else (self.pseudo_values(metric, False), None)
         layout = self._layout(chosen)
         new = side(ours if chosen is None else ours[:, chosen], layout)
         if not self.comparison.baseline:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, optional
+from evaluation.engine.arrays import BadInput, Floats, optional
 from evaluation.engine.artefact import Artefact, Column, Settings
 from evaluation.engine.compare import Flips
 from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_codes
@@ -83,15 +83,13 @@ class OverRuns:
 
     def __init__(self, metric: Metric, ours: Floats, theirs: Floats | None, estimates: Estimates, level: float) -> None:
         self.ours, self.theirs = ours, theirs
-        self.mean: Floats = ours.mean(axis=0)
-        self.defined: Bools = ~np.isnan(self.mean)  # a mean over runs is NaN where any of them is
+        self.mean, self.defined = ours.mean(axis=0), ~np.asarray(np.isnan(ours).any(axis=0))
         self.sd = np.std(ours, axis=0, ddof=1) if len(ours) >= LEAST_RUNS_FOR_SD else np.full(self.mean.size, np.nan)
         self.own = recipe_interval(estimates.candidate, metric, self.mean, level) if len(ours) > 1 else None
         if theirs is None or estimates.baseline is None or estimates.difference is None:
             self.difference = None
             return
-        self.their_mean: Floats = theirs.mean(axis=0)
-        self.both: Bools = self.defined & ~np.isnan(self.their_mean)
+        self.their_mean, self.both = theirs.mean(axis=0), self.defined & ~np.asarray(np.isnan(theirs).any(axis=0))
         self.their_own = recipe_interval(estimates.baseline, metric, self.their_mean, level) if len(theirs) > 1 else None
         self.difference = estimates.difference
         self.gap = self.mean - self.their_mean

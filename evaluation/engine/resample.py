@@ -78,13 +78,11 @@ class Sample:
 
         Laid out resample by resample for each class, so that sums over classes and single metrics run along memory.
         """
-        number: type[np.float32] | type[np.float64] = np.float32 if self.units < 1 << 24 else np.float64
+        number = np.float32 if self.units < 1 << 24 else np.float64
         flat = tables.reshape(len(tables), math.prod(tables.shape[1:]))
         used = np.flatnonzero(flat.any(axis=0))
         sums = np.zeros((flat.shape[1], len(counts)))
-        margins: NDArray[Any] = np.ascontiguousarray(flat[:, used].T, dtype=number)
-        weights: NDArray[Any] = counts.astype(number).T
-        sums[used] = margins @ weights
+        sums[used] = np.matmul(np.ascontiguousarray(flat[:, used].T, dtype=number), counts.astype(number).T)
         return [Table(np.moveaxis(arm, -1, 0)) for arm in sums.reshape(*tables.shape[1:], len(counts))]
 
 
