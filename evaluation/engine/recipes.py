@@ -52,7 +52,7 @@ class Recipes:
             return np.stack([self.ranks(metric, baseline, run).value for run in range(len(self.arms(baseline)))])
         return np.stack([metric.value(table) for table in self.tables[baseline]])
 
-    def hits(self, metric: Metric, baseline: bool) -> tuple[Floats, Ints]:
+    def hits(self, metric: Metric, baseline: bool) -> tuple[Floats, Bools]:
         """Of a paired proportion: correctness (runs, rows) and its denominator (rows,)."""
         truth = np.asarray(self.block.pick(self.comparison.truth))
         rows = [metric.rows(truth, np.asarray(self.block.pick(arm.labels))) for arm in self.arms(baseline)]

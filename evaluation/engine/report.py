@@ -83,13 +83,13 @@ class OverRuns:
 
     def __init__(self, metric: Metric, ours: Floats, theirs: Floats | None, estimates: Estimates, level: float) -> None:
         self.ours, self.theirs = ours, theirs
-        self.mean, self.defined = ours.mean(axis=0), ~np.isnan(ours).any(axis=0)
+        self.mean, self.defined = ours.mean(axis=0), ~np.asarray(np.isnan(ours).any(axis=0))
         self.sd = np.std(ours, axis=0, ddof=1) if len(ours) >= LEAST_RUNS_FOR_SD else np.full(self.mean.size, np.nan)
         self.own = recipe_interval(estimates.candidate, metric, self.mean, level) if len(ours) > 1 else None
         if theirs is None or estimates.baseline is None or estimates.difference is None:
             self.difference = None
             return
-        self.their_mean, self.both = theirs.mean(axis=0), self.defined & ~np.isnan(theirs).any(axis=0)
+        self.their_mean, self.both = theirs.mean(axis=0), self.defined & ~np.asarray(np.isnan(theirs).any(axis=0))
         self.their_own = recipe_interval(estimates.baseline, metric, self.their_mean, level) if len(theirs) > 1 else None
         self.difference = estimates.difference
         self.gap = self.mean - self.their_mean

@@ -82,7 +82,7 @@ class Sample:
         flat = tables.reshape(len(tables), math.prod(tables.shape[1:]))
         used = np.flatnonzero(flat.any(axis=0))
         sums = np.zeros((flat.shape[1], len(counts)))
-        sums[used] = np.ascontiguousarray(flat[:, used].T, dtype=number) @ counts.astype(number).T
+        sums[used] = np.matmul(np.ascontiguousarray(flat[:, used].T, dtype=number), counts.astype(number).T)
         return [Table(np.moveaxis(arm, -1, 0)) for arm in sums.reshape(*tables.shape[1:], len(counts))]
 
 

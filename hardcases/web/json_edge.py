@@ -252,8 +252,8 @@ def _alike(value: Any) -> bool:
     if kind is list:
         return all(map(_alike, value))
     if kind is int:
-        return -MAX_INTEGER <= value <= MAX_INTEGER
-    return kind is float and 1e-4 <= abs(value) < 1e16 and not value.is_integer()  # where both write digits without exponent or “.0”
+        return bool(-MAX_INTEGER <= value <= MAX_INTEGER)
+    return bool(kind is float and 1e-4 <= abs(value) < 1e16 and not value.is_integer())  # where both write digits without exponent or “.0”
 
 
 def stable(value: Any) -> bytes:
