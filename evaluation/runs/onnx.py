@@ -16,6 +16,7 @@ from hardcases.imaging.pictures import pixels
 
 BATCH_ELEMENTS = 1 << 17  # numbers in one input: small pictures go by the hundred, a 224² one alone, which is fastest on a CPU
 LARGEST_BATCH = 256
+NOWHERE = "/dev/null"  # no folder, so nothing lies below it
 _MODEL_ERRORS = (
     state.EngineError,
     state.Fail,
@@ -39,6 +40,8 @@ def _session(sha256: str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # Weights in files beside the model are never read: a model from outside would otherwise answer with what lies in the working directory.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
     artefact = get_store().read(sha256)
     try:
         return onnxruntime.InferenceSession(artefact, sess_options=options, providers=["CPUExecutionProvider"])

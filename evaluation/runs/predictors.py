@@ -15,9 +15,8 @@ from evaluation.registry.models import Replicate
 from hardcases.errors import Invalid
 
 Floats = NDArray[np.float64]
-ONNX = (
-    "evaluation.runs.onnx.onnx_predictor"  # loaded when first used: its runtime is an optional package, and the web process never needs it
-)
+# Loaded when first used: its runtime is an optional package, and the web process never needs it.
+ONNX = "evaluation.runs.onnx.onnx_predictor"
 
 
 class ModelUnusable(Invalid):

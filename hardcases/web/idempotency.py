@@ -13,7 +13,7 @@ time anyway, so it waits for its turn and then finds the finished reply. Refusal
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol
@@ -118,6 +118,15 @@ def answered_before(request: RequestLike, *, owner: str, content_hash: str) -> R
 def forget_replies(*, before: datetime) -> int:
     """Delete replies stored before `before` (we promise 24 hours and keep 30 days); returns how many. For the sweeper."""
     return IdempotencyReply.objects.filter(created_at__lt=before).delete()[0]
+
+
+def rewrite_replies(*, containing: str, rewrite: Callable[[Any], Any]) -> int:
+    """Change what stored answers say, for a lawful erasure; returns how many. Every answer is searched: erasures are rare, and no index helps."""
+    changed = 0
+    for row in IdempotencyReply.objects.filter(body__contains=containing).iterator(chunk_size=100):
+        body = json.dumps(rewrite(json.loads(row.body)), cls=JSONEncoder, ensure_ascii=False)
+        changed += IdempotencyReply.objects.filter(pk=row.pk).exclude(body=body).update(body=body)
+    return changed
 
 
 def _key_of(request: RequestLike) -> str | None:
