@@ -25,9 +25,8 @@ check: .make/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache | tail -n 8
-	$(BIN)/djlint templates --check --quiet
 	$(BIN)/djlint templates --lint --quiet
-	$(BIN)/bandit -q -c pyproject.toml -r hardcases evaluation
+	$(BIN)/bandit -q -ll -c pyproject.toml -r hardcases evaluation
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/hadolint Dockerfile
 

@@ -219,11 +219,13 @@ def main() -> None:
     )
     reading = [timed(lambda: snapshots.members(first))[0] for _ in range(5)]
     print(f"members of it: {min(reading):.0f} ms")
-    freezing, diffing = [], []
+    freezing, computing, diffing = [], [], []
     for turn in range(7):
         hundred_changes(test_set, spare, turn, who.user_id)
+        busy = time.process_time()
         ms, version = timed(lambda: actions.freeze_rows(actor=who, test_set=test_set, reason="hundred"))
         freezing.append(ms)
+        computing.append((time.process_time() - busy) * 1e3)
         previous = Version.objects.get(test_set=test_set, number=version.number - 1)
         diffing += [timed(queries.diff, previous, version)[0] for _ in range(3)]
         assert (version.added, version.removed, version.changed) == (40, 30, 30), (version.added, version.removed, version.changed)

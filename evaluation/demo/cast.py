@@ -9,9 +9,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from hardcases.audit.actors import SYSTEM, Actor
+from hardcases.audit.actors import SYSTEM
 from hardcases.projects import people
-from hardcases.projects.authentication import person
 from hardcases.projects.models import User
 from hardcases.projects.permissions import Role
 
@@ -56,8 +55,3 @@ def _write_sign_in(path: Path, passwords: dict[Part, str]) -> None:
     draft.touch(mode=0o600)
     draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
     draft.rename(path)
-
-
-def actors() -> dict[Part, Actor]:
-    """The people as the actors that actions take."""
-    return {part: person(user) for part, user in accounts().items()}

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from evaluation.demo import story
-from evaluation.demo.cast import APPROVER, CAST, EXPERT, OWNER, Part, actors
+from evaluation.demo.cast import APPROVER, CAST, EXPERT, OWNER, Part, accounts
 from evaluation.demo.story import DemoCase
 from evaluation.registry import actions as registry
 from evaluation.registry.access import model_version_for
@@ -30,7 +30,8 @@ from hardcases.errors import Refusal
 from hardcases.labels import actions as labels
 from hardcases.labels.actions import LabelItem
 from hardcases.projects import actions as projects
-from hardcases.projects.models import Project, User
+from hardcases.projects.authentication import person
+from hardcases.projects.models import Project
 from hardcases.projects.permissions import Scope
 from hardcases.projects.serializers import ProjectSerializer
 from hardcases.testsets import actions as test_sets
@@ -46,15 +47,15 @@ Progress = Callable[[int, int], None]
 
 def set_the_stage() -> tuple[Project, dict[Part, Actor]]:
     """People, project and members."""
-    cast = actors()
+    users = accounts()
+    cast = {part: person(user) for part, user in users.items()}
     document = ProjectSerializer(data=story.project_document()).document()
     project = Project.objects.filter(slug=document.slug).first()
     owner = cast[OWNER]
     if project is None:
-        project = projects.create_project(actor=owner, document=document, owner=User.objects.get(pk=owner.user_id))
+        project = projects.create_project(actor=owner, document=document, owner=users[OWNER])
     for part in CAST:
-        user = User.objects.get(pk=cast[part].user_id)
-        projects.set_roles(actor=owner, project=project, user=user, roles=part.roles)
+        projects.set_roles(actor=owner, project=project, user=users[part], roles=part.roles)
     return project, cast
 
 

@@ -5,12 +5,11 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 from django.conf import settings
 
 PATIENCE = 30.0
@@ -61,9 +60,8 @@ def web() -> Iterator[str]:
 def _wait_until_it_answers(address: str, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/healthz", timeout=2):  # noqa: S310 - our own address
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{address}/healthz", timeout=2).is_success:
                 return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+        time.sleep(0.1)
     raise DidNotStartError(f"The web server of the demo did not start. Its log: {settings.DATA_DIR}/demo-web.log")

@@ -140,7 +140,7 @@ def finding_sentence(finding: JSON) -> str:
     try:
         return _(_FINDINGS[finding["code"]]) % numbers
     except KeyError:
-        return finding["code"].replace("_", " ")
+        return str(finding["code"]).replace("_", " ")
 
 
 def _sanity(check: JSON) -> str:

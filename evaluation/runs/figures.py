@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from evaluation.runs.charts import Figure, ForestRow, SeedSeries, forest, seeds
 from evaluation.runs.models import Run
 from hardcases.blobs.store import get_store
-from hardcases.web.json_edge import canonical, read_json
+from hardcases.web.json_edge import read_json, stable
 
 HEADLINE = "accuracy"
 MAX_FIGURES = 20_000_000
@@ -69,7 +69,7 @@ def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[See
     ]
     drawn = [
         SeedSeries(
-            label=_short(report["model"], report["baseline"]),
+            label=run.model_version.version,
             is_candidate=True,
             values=[(name, value) for name, value in values if value is not None],
             mean=entry["value"],
@@ -79,20 +79,20 @@ def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[See
     if entry["baseline"] and entry["baseline"]["value"] is not None:
         theirs = entry["baseline"]["value"]
         drawn.append(
-            SeedSeries(label=_short(report["baseline"], report["model"]), is_candidate=False, values=[("0", theirs)], mean=theirs, sd=None)
+            SeedSeries(
+                label=run.baseline_version.version if run.baseline_version else "",
+                is_candidate=False,
+                values=[("0", theirs)],
+                mean=theirs,
+                sd=None,
+            )
         )
     return drawn
 
 
-def _short(name: str, other: str | None) -> str:
-    """The version alone where both are of one model, which the page's heading names: the chart is narrow."""
-    model, _at, version = name.rpartition("@")
-    return version if other is None or other.rpartition("@")[0] == model else name
-
-
 def store_figures(drawn: dict[str, Any]) -> str:
     """Keep the figures as one blob."""
-    return get_store().put_bytes(canonical(drawn))
+    return get_store().put_bytes(stable(drawn))
 
 
 def figures_of(run: Run) -> dict[str, Figure]:

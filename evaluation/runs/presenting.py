@@ -62,7 +62,6 @@ OUTCOMES = {
     "missing": gettext_noop("No answer"),
 }
 WORST = 3
-MOST_SEEDS = 10
 SHOWN = 12
 
 
@@ -98,8 +97,8 @@ def report_page(run: Run, *, metric: str = "accuracy") -> JSON:
         "metrics": [{"id": name, "name": metric_name(name), "current": name == metric} for name in _metric_ids(report)],
         "strata": _strata(run, strata, flips),
         "strata_groups": _groups(_strata(run, strata, flips)),
-        "seeds_apart": _seeds_apart(report),
         "figures": figures_of(run),
+        "disagreeing": _disagreeing(report),
         "sanity": [item | {"sentence": _(SANITY.get(item["code"], item["code"]))} for item in report["sanity"]],
         "missing": _missing(report),
         "missing_url": flips_url(run, "all", "missing"),
@@ -201,21 +200,19 @@ def _groups(rows: list[JSON]) -> list[JSON]:
     return [{"title": words.get(field, field), "rows": found[field]} for field in ordered]
 
 
-def _seeds_apart(report: JSON) -> list[JSON]:
-    """Where the replicates differ most; all cases stand on top to compare with."""
-    if not report.get("replicates"):
-        return []
-    known = [row for row in report["replicates"]["strata"] if row["sd"] is not None]
-    named = any(row["stratum"].startswith("stratum:") for row in known)
-    rows = [row | {"name": stratum_name(row["stratum"])} for row in known if is_drawn(row["stratum"], named=named)]
-    rows.sort(key=lambda row: (row["stratum"] != "all", -row["sd"], row["stratum"]))
-    return rows[: MOST_SEEDS + 1]
-
-
 def _worst_first(row: JSON) -> tuple[bool, bool, float, str]:
     """All cases on top, then by the lower end of the change (without a baseline: of the value), undefined last."""
     low = row["difference"].get("low") if row["flips"] else row["low"]
     return row["stratum"] != "all", low is None, low if low is not None else 0.0, row["stratum"]
+
+
+def _disagreeing(report: JSON) -> list[JSON]:
+    """All cases, then the strata in which the seeds spread most."""
+    known = [row for row in report["replicates"]["strata"] if row["sd"] is not None]
+    named = any(row["stratum"].startswith("stratum:") for row in known)
+    rows = [row | {"name": stratum_name(row["stratum"])} for row in known if is_drawn(row["stratum"], named=named)]
+    rows.sort(key=lambda row: (row["stratum"] != "all", -row["sd"], row["stratum"]))
+    return rows[: SHOWN + 1]
 
 
 def _missing(report: JSON) -> JSON | None:

@@ -130,7 +130,8 @@ class Entry(models.Model):
         indexes = [
             models.Index(fields=["test_set", "bucket"], name="entry_bucket", condition=Q(removed_in=None)),
             models.Index(fields=["test_set", "added_in"], name="entry_added"),
-            models.Index(fields=["test_set", "removed_in"], name="entry_removed"),
+            # Without the open entries: SQLite would find these through it, all of them, where it was asked for a few cases.
+            models.Index(fields=["test_set", "removed_in"], name="entry_removed", condition=Q(removed_in__isnull=False)),
         ]
 
     def __str__(self) -> str:
