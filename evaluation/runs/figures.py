@@ -30,7 +30,7 @@ def stratum_name(stratum: str) -> str:
     return stratum.removeprefix("stratum:").replace("-", " ") if stratum.startswith("stratum:") else stratum
 
 
-def _drawn(stratum: str, *, named: bool) -> bool:
+def is_drawn(stratum: str, *, named: bool) -> bool:
     """Where people named strata, the values of the attributes behind them would draw the same cases twice; the table holds them."""
     return not named or stratum == "all" or stratum.startswith(("stratum:", "class="))
 
@@ -41,7 +41,7 @@ def draw(run: Run, report: dict[str, Any]) -> dict[str, Any]:
     drawn = {}
     if report["baseline"]:
         named = any(entry["stratum"].startswith("stratum:") for entry in rows)
-        chosen = [_forest_row(run, entry) for entry in rows if _drawn(entry["stratum"], named=named)]
+        chosen = [_forest_row(run, entry) for entry in rows if is_drawn(entry["stratum"], named=named)]
         drawn["forest"] = asdict(forest(chosen, title=_("Change of accuracy per stratum")))
     overall = next((entry for entry in rows if entry["stratum"] == "all"), None)
     if overall is not None and len(overall["replicates"]) > 1:

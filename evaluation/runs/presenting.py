@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from evaluation.runs import steps
-from evaluation.runs.figures import figures_of, flips_url, stratum_name
+from evaluation.runs.figures import figures_of, flips_url, is_drawn, stratum_name
 from evaluation.runs.flips import cards
 from evaluation.runs.material import FAILURES
 from evaluation.runs.models import Run
@@ -208,7 +208,9 @@ def _worst_first(row: JSON) -> tuple[bool, bool, float, str]:
 
 def _disagreeing(report: JSON) -> list[JSON]:
     """All cases, then the strata in which the seeds spread most."""
-    rows = [row | {"name": stratum_name(row["stratum"])} for row in report["replicates"]["strata"] if row["sd"] is not None]
+    known = [row for row in report["replicates"]["strata"] if row["sd"] is not None]
+    named = any(row["stratum"].startswith("stratum:") for row in known)
+    rows = [row | {"name": stratum_name(row["stratum"])} for row in known if is_drawn(row["stratum"], named=named)]
     rows.sort(key=lambda row: (row["stratum"] != "all", -row["sd"], row["stratum"]))
     return rows[: SHOWN + 1]
 

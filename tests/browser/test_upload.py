@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import expect
@@ -12,7 +13,8 @@ from tests.browser.conftest import Visit
 from tests.builders import cases, people
 
 
-def test_the_command_shown_sends_a_case_and_the_page_says_so(visit: Visit, tmp_path: Path) -> None:
+def test_the_command_shown_sends_a_case_and_the_page_says_so(visit: Visit, tmp_path: Path, settings: Any, live_server: Any) -> None:
+    settings.PUBLIC_URL = live_server.url
     if shutil.which("curl") is None:
         pytest.skip("curl is missing: apt-get install curl.")
     project = people.a_project()

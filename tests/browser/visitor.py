@@ -4,11 +4,11 @@ from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, ViewportSize
 
 from hardcases.projects.models import Project, User
 
-DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+DESK, TELEPHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
 QUIETLY = {"resultTypes": ["violations"], "preload": False}  # axe would write styles into the page, against the policy that is watched
 _LISTEN = """
 window.policyViolations = [];
