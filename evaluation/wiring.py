@@ -2,11 +2,19 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.registry.guards import GUARDS as REGISTRY_GUARDS
+from evaluation.registry.models import Replicate
 from evaluation.releases import tasks as releases
+from evaluation.releases.guards import GUARDS as RELEASE_GUARDS
 from evaluation.releases.steps import mark_erasure
 from evaluation.runs import tasks as runs
+from evaluation.runs.guards import GUARDS as RUN_GUARDS
+from evaluation.runs.models import Part, Run
 from hardcases.audit import sentences
+from hardcases.audit.guards import expect
+from hardcases.blobs.owners import register_blobs
 from hardcases.cases.actions import on_erase
+from hardcases.cases.queries import CASE_SLOTS
 from hardcases.work.registry import register_sweep
 
 SENTENCES = {
@@ -32,3 +40,9 @@ def connect() -> None:
     register_sweep("runs", runs.due)
     register_sweep("releases", releases.due)
     on_erase(mark_erasure)
+    register_blobs(Replicate, "artefact_sha256", "training_digests_sha256")
+    register_blobs(Run, "report_sha256", "figures_sha256")
+    register_blobs(Part, "sha256", "side_sha256", mentions=("received_sha256",))
+    expect([*REGISTRY_GUARDS, *RUN_GUARDS, *RELEASE_GUARDS])
+    if "case-answers" not in CASE_SLOTS:
+        CASE_SLOTS.append("case-answers")

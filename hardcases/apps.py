@@ -9,7 +9,8 @@ class HardcasesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Fill the lists that lower rooms declare and upper rooms serve (work handlers, query terms, erasure)."""
-        from hardcases import wiring  # the app registry is ready only now
+        """Fill the lists that lower rooms declare and upper rooms serve (work handlers, query terms, erasure), and register the system checks."""
+        from hardcases import checks, wiring  # the app registry is ready only now
 
         wiring.connect()
+        checks.connect()

@@ -1,17 +1,26 @@
 """What upper rooms hand to lower ones, in one place: each room's handlers are entered here, once, when the apps are ready."""
 
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from hardcases.audit import sentences
+from hardcases.audit.guards import AUDIT_GUARDS, expect
+from hardcases.blobs.owners import register_blobs
 from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
+from hardcases.cases.guards import GUARDS as CASE_GUARDS
+from hardcases.cases.models import Case
 from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS
 from hardcases.labels.actions import forget_notes
+from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.labels.queries import label_term, newest_labels
 from hardcases.projects import jobs as project_jobs
 from hardcases.testsets import jobs as test_sets
 from hardcases.testsets.erasure import erase_case as erase_from_test_sets
+from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
+from hardcases.testsets.models import Snapshot
 from hardcases.testsets.queries import stratum_term
+from hardcases.work import upkeep
 from hardcases.work.registry import register_job, register_sweep
 
 SENTENCES = {
@@ -49,3 +58,8 @@ def connect() -> None:
     register_job(test_sets.FREEZE, test_sets.freeze_large)
     register_job(test_sets.SNAPSHOT, test_sets.write_snapshot)
     on_erase(erase_from_test_sets)
+    register_sweep("work.upkeep", upkeep.upkeep_of_the_day)
+    register_job(upkeep.UPKEEP, upkeep.tidy)
+    register_blobs(Case, "stored_sha256", "thumbnail_sha256", "display_sha256", mentions=("sha256",), where=~Q(state="erased"))
+    register_blobs(Snapshot, "sha256")
+    expect([*AUDIT_GUARDS, *CASE_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS])

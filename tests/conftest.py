@@ -89,7 +89,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     touching = {"db", "transactional_db", "django_db_serialized_rollback", "live_server"}
     kept, dropped = [], []
     for item in items:
-        uses = item.get_closest_marker("django_db") is not None or not touching.isdisjoint(getattr(item, "fixturenames", ()))
+        marked = any(item.get_closest_marker(name) is not None for name in ("django_db", "services"))
+        uses = marked or not touching.isdisjoint(getattr(item, "fixturenames", ()))
         (kept if uses else dropped).append(item)
     items[:] = kept
     if dropped:

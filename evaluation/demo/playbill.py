@@ -4,7 +4,8 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.releases.models import Release
-from evaluation.releases.sentences import check_sentence, stratum_name, summary, verdict_sentence
+from evaluation.releases.sentences import check_sentence, summary, verdict_sentence
+from evaluation.runs.figures import stratum_name
 from evaluation.runs.reports import report_of
 from hardcases.web import formatting
 from hardcases.web.looks import look

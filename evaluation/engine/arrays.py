@@ -21,10 +21,9 @@ def floats(values: ArrayLike) -> Floats:
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
     """Elementwise numerator / denominator; NaN where the denominator is 0, never a warning."""
-    top, bottom = np.broadcast_arrays(floats(numerator), floats(denominator))
-    out = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=out, where=bottom != 0)
-    return out
+    top, bottom = floats(numerator), floats(denominator)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(bottom != 0, top / bottom, np.nan)
 
 
 def tally(codes: NDArray[np.integer[Any]], weights: ArrayLike | None = None, size: int = 0) -> Floats:

@@ -12,8 +12,15 @@ from evaluation.engine.data import Comparison
 from evaluation.engine.figures import FlipFigures, RankFigures, Shares, cells_of, flips_of, shares_of
 from evaluation.engine.metrics import Metric, Table
 from evaluation.engine.recipes import Recipes
-from evaluation.engine.resample import Sample, level_interval, swap_p, units_of_cases, units_of_clusters
-from evaluation.engine.resample import difference_interval as resampled_difference
+from evaluation.engine.resample import (
+    Sample,
+    Values,
+    difference_intervals,
+    level_intervals,
+    swap_p,
+    units_of_cases,
+    units_of_clusters,
+)
 from evaluation.engine.seeds import generator
 from evaluation.engine.strata import Block
 
@@ -53,6 +60,17 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Resampled:
+    """What resampling says about one metric in one stratum: an estimate for each arm, and their difference."""
+
+    sides: list[Estimate]
+    gap: Gap | None
+
+
+NOTHING = Resampled([], None)
+
+
+@dataclass(frozen=True)
 class Column:
     """One metric over the strata of a block."""
 
@@ -65,11 +83,10 @@ class Artefact:
     """Figures of the artefacts on one block; everything is computed once, when first asked for."""
 
     def __init__(self, comparison: Comparison, block: Block, settings: Settings, metrics: Sequence[Metric]) -> None:
-        self.comparison, self.block, self.settings = comparison, block, settings
+        self.comparison, self.block, self.settings, self.metrics = comparison, block, settings, metrics
         self.share_metrics = [metric for metric in metrics if metric.kind == "share"]
         self.paired_metrics = [metric for metric in metrics if metric.paired]
         self.recipes = Recipes(comparison, block)
-        self._samples: dict[int, Sample] = {}
         self._share_rows = {metric.id: row for row, metric in enumerate(self.share_metrics)}
         self._paired_rows = {metric.id: row for row, metric in enumerate(self.paired_metrics)}
 
@@ -115,15 +132,60 @@ class Artefact:
 
     def sample(self, stratum: int) -> Sample:
         """The stratum's units for resampling; common to all metrics, with the same seed in every stratum."""
-        if stratum not in self._samples:
-            classes, arms = len(self.comparison.task.classes), len(self.comparison.artefacts)
-            if self.block.clusters is not None and self.block.clustered[stratum]:
-                here = self.recipes.members[stratum]
-                types, repeats = units_of_clusters(self._joint[here], self.block.clusters[here], classes, arms)
-            else:
-                types, repeats = units_of_cases(self._joint_counts[stratum], classes, arms)
-            self._samples[stratum] = Sample(types, repeats, self.settings.seed, generator, self.settings.resamples)
-        return self._samples[stratum]
+        classes, arms = len(self.comparison.task.classes), len(self.comparison.artefacts)
+        if self.block.clusters is not None and self.block.clustered[stratum]:
+            here = self.recipes.members[stratum]
+            types, repeats = units_of_clusters(self._joint[here], self.block.clusters[here], classes, arms)
+        else:
+            types, repeats = units_of_cases(self._joint_counts[stratum], classes, arms)
+        return Sample(types, repeats, self.settings.seed, generator, self.settings.resamples)
+
+    @cached_property
+    def _resampled(self) -> dict[str, list[Resampled]]:
+        """By metric id over the strata. One stratum's draws serve all of its metrics and are then forgotten."""
+        tables = [metric for metric in self.metrics if metric.kind == "table"]
+        drawn = [metric for metric in self.share_metrics if not metric.paired] if self.comparison.baseline else []
+        out: dict[str, list[Resampled]] = {metric.id: [] for metric in (*tables, *drawn)}
+        for stratum in range(self.block.size):
+            found = self._resample(stratum, tables, drawn) if self.block.n[stratum] else {}
+            for name, columns in out.items():
+                columns.append(found.get(name, NOTHING))
+        return out
+
+    def _resample(self, stratum: int, tables: Sequence[Metric], drawn: Sequence[Metric]) -> dict[str, Resampled]:
+        sample, out = self.sample(stratum), {}
+        for metrics, corrected in ((tables, False), (drawn, True)):
+            if metrics:
+                values = Values(sample, metrics)
+                sides = [] if corrected else [self._levels(values, arm) for arm in range(sample.arms)]
+                gaps = self._gaps(values, stratum, corrected=corrected) if sample.arms > 1 else [None] * len(metrics)
+                for row, metric in enumerate(metrics):
+                    out[metric.id] = Resampled([side[row] for side in sides], gaps[row])
+        return out
+
+    def _levels(self, values: Values, arm: int) -> list[Estimate]:
+        found = level_intervals(values, arm, self.settings.level)
+        return [
+            self._undefined(metric)
+            if np.isnan(value)
+            else Estimate(value=float(value), low=float(found.low[row]), high=float(found.high[row]), method=found.method[row])
+            for row, (metric, value) in enumerate(zip(values.metrics, values.observed[arm], strict=True))
+        ]
+
+    def _undefined(self, metric: Metric) -> Estimate:
+        return Estimate(value=None, low=None, high=None, method=None, undefined=metric.reason(self.comparison.task))
+
+    def _gaps(self, values: Values, stratum: int, *, corrected: bool) -> list[Gap | None]:
+        """Differences by common draws; without width they fall back to Tango on the stratum's flips of right and wrong."""
+        found, p = difference_intervals(values, self.settings.level, corrected=corrected), swap_p(values)
+        gaps: list[Gap | None] = []
+        for row, value in enumerate(values.gap.tolist()):
+            low, high, method = float(found.low[row]), float(found.high[row]), f"{found.method[row]}, swap permutation"
+            if np.isnan(low):
+                low, high = (float(bound[0, stratum]) for bound in self.flip_intervals)
+                low, high, method = min(low, value), max(high, value), "tango on flips"
+            gaps.append(None if np.isnan(value) else Gap(value=value, low=low, high=high, p=float(p[row]), method=method))
+        return gaps
 
     def column(self, metric: Metric) -> Column:
         make: Callable[[Metric], Column] = {"share": self._share, "table": self._table, "rank": self._rank}[metric.kind]
@@ -138,7 +200,7 @@ class Artefact:
         if len(sides) == 1:
             return Column(sides[0], None, None)
         if not metric.paired:
-            return Column(sides[0], sides[1], [self._resampled_gap(metric, s, corrected=True) for s in range(self.block.size)])
+            return Column(sides[0], sides[1], [found.gap for found in self._resampled[metric.id]])
         paired, flips, (low, high) = self._paired_rows[metric.id], self.flips, self.flip_intervals
         gaps: list[Gap | None] = []
         for s in range(self.block.size):
@@ -166,35 +228,10 @@ class Artefact:
         return out
 
     def _table(self, metric: Metric) -> Column:
-        sides = [[self._table_side(metric, arm, s) for s in range(self.block.size)] for arm in range(len(self.tables))]
-        if len(sides) == 1:
-            return Column(sides[0], None, None)
-        return Column(sides[0], sides[1], [self._resampled_gap(metric, s) for s in range(self.block.size)])
-
-    def _table_side(self, metric: Metric, arm: int, stratum: int) -> Estimate:
-        why = self._no_cases(stratum)
-        if why is None:
-            sample = self.sample(stratum)
-            found = level_interval(sample, arm, metric.value, (metric.low, metric.high), self.settings.level)
-            if found is not None:
-                value = float(metric.value(sample.table(arm)))
-                return Estimate(value=value, low=found.low, high=found.high, method=found.method)
-        return Estimate(value=None, low=None, high=None, method=None, undefined=why or metric.reason(self.comparison.task))
-
-    def _resampled_gap(self, metric: Metric, stratum: int, *, corrected: bool = False) -> Gap | None:
-        """Difference by common draws; without width it falls back to Tango on the stratum's flips of right and wrong."""
-        if not self.block.n[stratum]:
-            return None
-        sample = self.sample(stratum)
-        value = float(metric.value(sample.table(0))) - float(metric.value(sample.table(1)))
-        if np.isnan(value):
-            return None
-        found = resampled_difference(sample, metric.value, self.settings.level, corrected=corrected)
-        p = swap_p(sample, metric.value)
-        if found is None:
-            low, high = float(self.flip_intervals[0][0, stratum]), float(self.flip_intervals[1][0, stratum])
-            return Gap(value=value, low=min(low, value), high=max(high, value), p=p, method="tango on flips")
-        return Gap(value=value, low=found.low, high=found.high, p=p, method=f"{found.method}, swap permutation")
+        found = self._resampled[metric.id]
+        empty = Estimate(value=None, low=None, high=None, method=None, undefined="no cases")
+        sides = [[each.sides[arm] if each.sides else empty for each in found] for arm in range(len(self.tables))]
+        return Column(sides[0], sides[1], [each.gap for each in found]) if len(sides) > 1 else Column(sides[0], None, None)
 
     def _rank(self, metric: Metric) -> Column:
         figures = self.ranks(metric)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import fft, special, stats
+from scipy import fft, special
 
 from evaluation.engine.arrays import Floats, Ints, floats, ratio
 from evaluation.engine.intervals import Pair, normal_quantile, wilson
@@ -19,15 +19,23 @@ def mcnemar(lost: ArrayLike, gained: ArrayLike) -> Pair:
     """Two-sided p-values (mid-P, exact conditional). Both are 1 where nothing differs."""
     lost, gained = np.broadcast_arrays(floats(lost), floats(gained))
     total, least = lost + gained, np.minimum(lost, gained)
-    tail, point = stats.binom.cdf(least, total, 0.5), stats.binom.pmf(least, total, 0.5)
-    return np.clip(2 * tail - point, 0.0, 1.0), np.minimum(2 * tail, 1.0)
+    tail, inner = fair_tail(least, total), fair_tail(least - 1, total)
+    return np.clip(tail + inner, 0.0, 1.0), np.minimum(2 * tail, 1.0)
+
+
+def fair_tail(least: ArrayLike, total: ArrayLike) -> Floats:
+    """P(X <= least) of X ~ binomial(total, 1/2), for integers. Mid-P is the mean of two such tails, so no point probability is needed."""
+    least, total = np.broadcast_arrays(floats(least), floats(total))
+    inside = (least >= 0) & (least < total)
+    tail = special.betainc(np.where(inside, total - least, 1.0), np.where(inside, least + 1, 1.0), 0.5)
+    return np.where(inside, tail, np.where(least < 0, 0.0, 1.0))
 
 
 def mcnemar_loss(lost: ArrayLike, gained: ArrayLike) -> Floats:
     """One-sided mid-P of H0: difference >= 0 against a loss; 1 where nothing differs."""
     lost, gained = np.broadcast_arrays(floats(lost), floats(gained))
     total = lost + gained
-    p = stats.binom.sf(lost, total, 0.5) + 0.5 * stats.binom.pmf(lost, total, 0.5)
+    p = (fair_tail(gained - 1, total) + fair_tail(gained, total)) / 2  # losses of at least `lost` are gains of at most `gained`
     return np.where(total > 0, p, 1.0)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints, ratio
-from evaluation.engine.auc import auc_by_stratum, influence_variance, scaled_influence
+from evaluation.engine.auc import AucByStratum, auc_by_stratum, influence_variance, scaled_influence
 from evaluation.engine.compare import design_effect, mcnemar, mcnemar_loss, sign_flip, tango
 from evaluation.engine.data import MISSING, Arm, Comparison
 from evaluation.engine.intervals import clustered_share, normal_quantile, t_quantile, wilson
@@ -20,7 +20,7 @@ from evaluation.engine.strata import Block
 def table_of(comparison: Comparison, block: Block, arm: Arm) -> Table:
     """Confusion tables (strata, K, K + 1) of one replicate."""
     truth, labels = np.asarray(block.pick(comparison.truth)), np.asarray(block.pick(arm.labels))
-    return Table(confusion(block.codes, block.size, truth, labels, len(comparison.task.classes)))
+    return Table.of(confusion(block.codes, block.size, truth, labels, len(comparison.task.classes)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,21 +156,39 @@ class RankFigures:
     undefined: list[str | None]
 
 
-def rank_figures(comparison: Comparison, block: Block, arm: Arm, metric: Metric) -> RankFigures:
-    """AUC of one class against the others, or the mean over the classes that have both positives and negatives."""
+@dataclass(frozen=True)
+class ClassAuc:
+    """One class against the others, per stratum, with each row's influence scaled for the variance."""
+
+    auc: AucByStratum
+    scaled: Floats
+
+
+def rank_figures(
+    comparison: Comparison, block: Block, arm: Arm, metric: Metric, known: dict[tuple[int, int], ClassAuc] | None = None
+) -> RankFigures:
+    """AUC of one class against the others, or the mean over the classes that have both positives and negatives.
+
+    `known` keeps the classes' figures by (arm, class), so that the mean does not compute them again.
+    """
     task, size = comparison.task, block.size
+    known = {} if known is None else known
     missing = np.bincount(block.codes[np.asarray(block.pick(arm.labels)) == MISSING], minlength=size)
     indices = range(len(task.classes)) if metric.index is None else [metric.index]
     total, used, smaller = np.zeros(size), np.zeros(size), np.full(size, np.inf)
     influence, raw = np.zeros(block.rows.size), np.zeros(block.rows.size)
     for index in indices if arm.scores is not None else []:
-        positive = comparison.truth == index
-        auc = auc_by_stratum(arm.ranking(index, task), positive, block)
+        key = (id(arm), index)
+        if key not in known:
+            positive = comparison.truth == index
+            found = auc_by_stratum(arm.ranking(index, task), positive, block)
+            known[key] = ClassAuc(found, scaled_influence(found, positive, block))
+        auc = known[key].auc
         defined = ~np.isnan(auc.value)
         total += np.where(defined, auc.value, 0.0)
         used += defined
         smaller = np.where(defined, np.minimum(smaller, auc.smaller_class), smaller)
-        influence += scaled_influence(auc, positive, block)
+        influence += known[key].scaled
         raw += auc.influence
     bad = (missing > 0) | (used == 0)
     if metric.index is None:

@@ -20,7 +20,7 @@ from evaluation.engine.evidence import (
 )
 from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.metrics import Metric, metric_of, registry
-from evaluation.engine.resample import Sample, difference_draws, level_interval
+from evaluation.engine.resample import Values, level_intervals, usable_draws
 from evaluation.engine.strata import Block, Strata, Stratum, blocks
 
 GATE_RESAMPLES = 10_000
@@ -95,31 +95,31 @@ def _flips(part: Artefact, metric: Metric, stratum: int) -> FlipDifference:
 
 
 def _drawn(part: Artefact, metric: Metric, stratum: int) -> ResampledDifference | None:
-    sample = part.sample(stratum)
-    value = float(metric.value(sample.table(0))) - float(metric.value(sample.table(1)))
+    values = Values(part.sample(stratum), [metric])
+    value = float(values.gap[0])
     if np.isnan(value):
         return None
     spare = _flips(part, part.paired_metrics[0], stratum)
-    return ResampledDifference(value=value, draws=difference_draws(sample, metric.value), n=sample.units, spare=spare)
+    return ResampledDifference(value=value, draws=usable_draws(values), n=values.sample.units, spare=spare)
 
 
 def _table(part: Artefact, block: Block, metric: Metric, stratum: int) -> StratumEvidence:
     n, clusters = int(block.n[stratum]), int(block.clusters_per_stratum[stratum])
     if not n:
         return _evidence(part, block, stratum, n=0, clusters=0, undefined="no cases", difference=None, level=None)
-    sample = part.sample(stratum)
-    value = float(metric.value(sample.table(0)))
+    values = Values(part.sample(stratum), [metric])
+    value = float(values.observed[0][0])
     if np.isnan(value):
         why = metric.reason(part.comparison.task)
         return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=why, difference=None, level=None)
-    level = ResampledLevel(value=value, lower_upper=partial(_table_bounds, sample, metric))
+    level = ResampledLevel(value=value, lower_upper=partial(_table_bounds, values))
     difference = _drawn(part, metric, stratum) if part.comparison.baseline else None
     return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
 
 
-def _table_bounds(sample: Sample, metric: Metric, alpha: float) -> tuple[float, float]:
-    found = level_interval(sample, 0, metric.value, (metric.low, metric.high), 1 - 2 * alpha)
-    return (found.low, found.high) if found else (metric.low, metric.high)
+def _table_bounds(values: Values, alpha: float) -> tuple[float, float]:
+    found = level_intervals(values, 0, 1 - 2 * alpha)
+    return float(found.low[0]), float(found.high[0])
 
 
 def _rank(part: Artefact, block: Block, metric: Metric, stratum: int) -> StratumEvidence:

@@ -17,23 +17,46 @@ from evaluation.engine.data import MISSING, Task
 Kind = Literal["share", "table", "rank"]
 
 
+def margins_of(confusion: Floats) -> Floats:
+    """What metrics need of confusion counts (..., K truths, K + 1 predictions, the last one missing), summed up: (..., 4, K).
+
+    Per class: cases of it, of those right, cases called so, cases of it without a prediction. Margins add up as counts do, at a fraction of the size.
+    """
+    counts = floats(confusion)
+    return np.stack([counts.sum(axis=-1), np.diagonal(counts, axis1=-2, axis2=-1), counts[..., :-1].sum(axis=-2), counts[..., -1]], axis=-2)
+
+
 class Table:
-    """Confusion counts (..., K truths, K + 1 predictions); the last column holds missing predictions. Everything derived is cached."""
+    """One-vs-rest counts of every class, from margins (..., 4, K). Everything derived is cached."""
 
-    def __init__(self, counts: Floats) -> None:
-        self.counts = floats(counts)
+    def __init__(self, margins: Floats) -> None:
+        self.margins = floats(margins)
+        self._shares: dict[str, Floats] = {}
 
-    @cached_property
+    @classmethod
+    def of(cls, confusion: Floats) -> "Table":
+        """Of confusion counts (..., K, K + 1)."""
+        return cls(margins_of(confusion))
+
+    @property
     def support(self) -> Floats:
-        return np.asarray(self.counts.sum(axis=-1))
+        return np.asarray(self.margins[..., 0, :])
+
+    @property
+    def tp(self) -> Floats:
+        return np.asarray(self.margins[..., 1, :])
+
+    @property
+    def called(self) -> Floats:
+        return np.asarray(self.margins[..., 2, :])
+
+    @property
+    def missing(self) -> Floats:
+        return np.asarray(self.margins[..., 3, :])
 
     @cached_property
     def n(self) -> Floats:
         return np.asarray(self.support.sum(axis=-1))
-
-    @cached_property
-    def tp(self) -> Floats:
-        return np.asarray(np.diagonal(self.counts, axis1=-2, axis2=-1))
 
     @cached_property
     def fn(self) -> Floats:
@@ -41,9 +64,14 @@ class Table:
 
     @cached_property
     def fp(self) -> Floats:
-        missing = self.counts[..., -1]
-        predicted = self.counts[..., :-1].sum(axis=-2)
-        return np.asarray(predicted - self.tp + missing.sum(axis=-1, keepdims=True) - missing)
+        """A missing prediction is a false positive of every class but its own."""
+        return np.asarray(self.called - self.tp + self.missing.sum(axis=-1, keepdims=True) - self.missing)
+
+    def share(self, name: str) -> Floats:
+        """A one-vs-rest proportion (..., K); NaN where undefined."""
+        if name not in self._shares:
+            self._shares[name] = ratio(*share_of(name, self))
+        return self._shares[name]
 
     @cached_property
     def tn(self) -> Floats:
@@ -72,9 +100,9 @@ class Table:
 
     def multiclass_mcc(self) -> Floats:
         """Gorodkin's R_K; a missing prediction counts as one class more that is never true."""
-        predicted = self.counts.sum(axis=-2)
-        cross = self.tp.sum(axis=-1) * self.n - (predicted[..., :-1] * self.support).sum(axis=-1)
-        ours, theirs = self.n**2 - (self.support**2).sum(axis=-1), self.n**2 - (predicted**2).sum(axis=-1)
+        cross = self.tp.sum(axis=-1) * self.n - (self.called * self.support).sum(axis=-1)
+        absent = self.missing.sum(axis=-1)
+        ours, theirs = self.n**2 - (self.support**2).sum(axis=-1), self.n**2 - (self.called**2).sum(axis=-1) - absent**2
         return ratio(cross, np.sqrt(ours * theirs))
 
 
@@ -118,7 +146,7 @@ class Metric:
     def value(self, table: Table) -> Floats:
         """The metric of each confusion table (...); NaN where undefined. Rank metrics are computed in `auc`."""
         if self.kind == "share":
-            return ratio(*self.parts(table))
+            return ratio(*self.parts(table)) if self.index is None else np.asarray(table.share(self.name)[..., self.index])
         if self.index is not None:
             return np.asarray((table.f1 if self.name == "f1" else table.mcc)[..., self.index])
         return AVERAGES[self.name](table)
@@ -164,12 +192,12 @@ class Metric:
 
 
 AVERAGES: dict[str, Callable[[Table], Floats]] = {
-    "balanced_accuracy": lambda t: t.macro(ratio(*share_of("sensitivity", t))),
+    "balanced_accuracy": lambda t: t.macro(t.share("sensitivity")),
     "mcc": lambda t: t.multiclass_mcc(),
-    "macro_sensitivity": lambda t: t.macro(ratio(*share_of("sensitivity", t))),
-    "macro_specificity": lambda t: t.macro(ratio(*share_of("specificity", t))),
-    "macro_ppv": lambda t: t.macro(ratio(*share_of("ppv", t))),
-    "macro_npv": lambda t: t.macro(ratio(*share_of("npv", t))),
+    "macro_sensitivity": lambda t: t.macro(t.share("sensitivity")),
+    "macro_specificity": lambda t: t.macro(t.share("specificity")),
+    "macro_ppv": lambda t: t.macro(t.share("ppv")),
+    "macro_npv": lambda t: t.macro(t.share("npv")),
     "macro_f1": lambda t: t.macro(t.f1),
     "weighted_f1": lambda t: t.weighted(t.f1),
 }

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from evaluation.engine.arrays import Ints
 from evaluation.engine.compare import mcnemar_loss, tango_score
@@ -46,10 +46,19 @@ def floor_cases(share: float, floor: float, *, alpha: float = 0.05, power: float
         return None
 
     def enough(n: int) -> bool:
-        return bool(exact_lower(np.clip(stats.binom.ppf(1 - power, n, share), 0, n), n, alpha) >= floor)
+        return bool(exact_lower(_binomial_quantile(1 - power, n, share), n, alpha) >= floor)
 
     found = _smallest(enough)
     return None if found is None else int(np.ceil(found * design_effect))
+
+
+def _binomial_quantile(p: float, n: int, share: float) -> float:
+    """Smallest k with P(X <= k) >= `p`."""
+    if share >= 1:
+        return float(n)
+    k = float(np.nan_to_num(np.ceil(special.bdtrik(p, n, share))))
+    below = max(k - 1, 0.0)  # the root may lie a rounding error above an integer
+    return below if special.betainc(n - below, below + 1, 1 - share) >= p else min(k, float(n))
 
 
 def _smallest(enough: Callable[[int], bool]) -> int | None:
@@ -106,7 +115,7 @@ def _exact_power(n: int, gained: float, critical: Ints, loss: float) -> float:
 @cache
 def _critical_table(most: int, alpha: float) -> Ints:
     flips = np.arange(most + 1)
-    guess = np.asarray(stats.binom.isf(alpha, flips, 0.5))
+    guess = np.nan_to_num(np.ceil(special.bdtrik(1 - alpha, flips, 0.5)))
     lost = np.clip(guess[:, None] + np.arange(-2, 3), 0, flips[:, None] + 1)
     significant = (lost <= flips[:, None]) & (mcnemar_loss(lost, np.maximum(flips[:, None] - lost, 0)) <= alpha)
     found = np.where(significant.any(axis=1), lost[np.arange(flips.size), significant.argmax(axis=1)], flips + 1)

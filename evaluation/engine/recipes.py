@@ -1,4 +1,4 @@
-"""Estimates over several replicates: the pseudo-values of every metric, fed to `replicates.recipe` stratum by stratum."""
+"""Estimates over several replicates: the pseudo-values of every metric, fed to `replicates.estimate` for all strata of a block at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,13 +7,15 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from evaluation.engine.arrays import Floats, Ints
+from evaluation.engine.arrays import Bools, Floats, Ints
 from evaluation.engine.data import Arm, Comparison
-from evaluation.engine.figures import RankFigures, cells_of, rank_figures, table_of
-from evaluation.engine.intervals import t_quantile
-from evaluation.engine.metrics import Metric, Table
-from evaluation.engine.replicates import RecipeEstimate, recipe
+from evaluation.engine.figures import ClassAuc, RankFigures, cells_of, rank_figures, table_of
+from evaluation.engine.intervals import Pair, t_quantile
+from evaluation.engine.metrics import Metric, Table, margins_of
+from evaluation.engine.replicates import Layout, RecipeEstimate, estimate, side
 from evaluation.engine.strata import Block
+
+LeftOut = tuple[Ints, Table, Ints]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,7 @@ class Recipes:
     comparison: Comparison
     block: Block
     _ranks: dict[tuple[bool, int, str], RankFigures] = field(default_factory=dict, repr=False)
-    _left_out: dict[tuple[bool, int, int], tuple[Table, Table]] = field(default_factory=dict, repr=False)
+    _aucs: dict[tuple[int, int], ClassAuc] = field(default_factory=dict, repr=False)
 
     def arms(self, baseline: bool) -> Sequence[Arm]:
         return self.comparison.baseline if baseline else self.comparison.candidate
@@ -38,15 +40,10 @@ class Recipes:
         ours, theirs = ([table_of(self.comparison, self.block, arm) for arm in self.arms(side)] for side in (False, True))
         return ours, theirs
 
-    @cached_property
-    def _cells(self) -> tuple[list[Ints], list[Ints]]:
-        ours, theirs = ([cells_of(self.comparison, self.block, arm) for arm in self.arms(side)] for side in (False, True))
-        return ours, theirs
-
     def ranks(self, metric: Metric, baseline: bool, run: int) -> RankFigures:
         key = (baseline, run, metric.id)
         if key not in self._ranks:
-            self._ranks[key] = rank_figures(self.comparison, self.block, self.arms(baseline)[run], metric)
+            self._ranks[key] = rank_figures(self.comparison, self.block, self.arms(baseline)[run], metric, self._aucs)
         return self._ranks[key]
 
     def values(self, metric: Metric, baseline: bool) -> Floats:
@@ -55,83 +52,90 @@ class Recipes:
             return np.stack([self.ranks(metric, baseline, run).value for run in range(len(self.arms(baseline)))])
         return np.stack([metric.value(table) for table in self.tables[baseline]])
 
-    def hits(self, metric: Metric, baseline: bool) -> tuple[Floats, Ints]:
+    def hits(self, metric: Metric, baseline: bool) -> tuple[Floats, Bools]:
         """Of a paired proportion: correctness (runs, rows) and its denominator (rows,)."""
         truth = np.asarray(self.block.pick(self.comparison.truth))
         rows = [metric.rows(truth, np.asarray(self.block.pick(arm.labels))) for arm in self.arms(baseline)]
         return np.stack([hit for hit, _ in rows]).astype(np.float64), np.asarray(rows[0][1])
 
-    def pseudo_values(self, metric: Metric, baseline: bool, stratum: int) -> Floats:
-        """(runs, cases of the stratum) whose row means are (nearly) the runs' values.
+    def pseudo_values(self, metric: Metric, baseline: bool) -> Floats:
+        """(runs, rows) whose means over a stratum's rows are (nearly) the runs' values there.
 
-        Value + n * influence, by the jackknife for count metrics.
+        Value + n * influence, by the jackknife for count metrics: a case's influence depends on its cell of the confusion table alone.
         """
-        here = self.members[stratum]
-        n = here.size
+        codes, n = self.block.codes, self.block.n
         if metric.kind == "rank":
             figures = [self.ranks(metric, baseline, run) for run in range(len(self.arms(baseline)))]
-            return np.stack([figure.value[stratum] + n * figure.raw[here] for figure in figures])
+            return np.stack([figure.value[codes] + n[codes] * figure.raw for figure in figures])
         out = []
-        for run, table in enumerate(self.tables[baseline]):
-            whole, reduced = self._reduced(table, baseline, run, stratum)
-            value, left_out = float(metric.value(whole)), np.asarray(metric.value(reduced))
-            per_cell = n * value - (n - 1) * np.where(np.isnan(left_out), value, left_out)
-            out.append(per_cell[self._cells[baseline][run][here]])
+        for table, (stratum, reduced, row) in zip(self.tables[baseline], self._left_out[baseline], strict=True):
+            value, left_out = metric.value(table)[stratum], metric.value(reduced)
+            per_cell = n[stratum] * value - (n[stratum] - 1) * np.where(np.isnan(left_out), value, left_out)
+            out.append(per_cell[row])
         return np.stack(out)
 
-    def _reduced(self, table: Table, baseline: bool, run: int, stratum: int) -> tuple[Table, Table]:
-        """The stratum's table, and the tables with one case of each cell left out (cells, K, K + 1)."""
-        key = (baseline, run, stratum)
-        if key not in self._left_out:
-            counts = table.counts[stratum]
-            one = np.eye(counts.size).reshape(counts.size, *counts.shape)
-            self._left_out[key] = Table(counts), Table(np.maximum(counts - one, 0.0))
-        return self._left_out[key]
+    @cached_property
+    def _left_out(self) -> tuple[list[LeftOut], list[LeftOut]]:
+        ours, theirs = (
+            [self._reduced(table, arm) for table, arm in zip(self.tables[side], self.arms(side), strict=True)] for side in (False, True)
+        )
+        return ours, theirs
 
-    def estimates(self, metric: Metric) -> "list[Estimates]":
-        """Per stratum the recipe's own estimate, the baseline's and their difference."""
-        compare = bool(self.comparison.baseline)
-        ours = self.hits(metric, False) if metric.paired else None
-        theirs = self.hits(metric, True) if metric.paired and compare else None
-        out = []
-        for stratum, members in enumerate(self.members):
-            here = members if ours is None else members[ours[1][members]]
-            if not here.size:
-                out.append(Estimates(None, None, None))
-                continue
-            new = ours[0][:, here] if ours is not None else self.pseudo_values(metric, False, stratum)
-            old = theirs[0][:, here] if theirs is not None else self.pseudo_values(metric, True, stratum) if compare else None
-            groups = self.block.clusters[here] if self.block.clusters is not None and self.block.clustered[stratum] else None
-            out.append(
-                Estimates(
-                    recipe(new, None, groups),
-                    recipe(old, None, groups) if old is not None else None,
-                    recipe(new, old, groups) if old is not None else None,
-                )
-            )
-        return out
+    def _reduced(self, table: Table, arm: Arm) -> LeftOut:
+        """One case left out of each cell that a stratum has: (stratum of each such table, the tables, each row's table)."""
+        classes = len(self.comparison.task.classes)
+        cells = classes * (classes + 1)
+        kinds, row = np.unique(self.block.codes * cells + cells_of(self.comparison, self.block, arm), return_inverse=True)
+        stratum, cell = np.divmod(kinds, cells)
+        one = np.zeros((kinds.size, cells))
+        one[np.arange(kinds.size), cell] = 1.0
+        return stratum, Table(table.margins[stratum] - margins_of(one.reshape(-1, classes, classes + 1))), row
+
+    def estimates(self, metric: Metric) -> "Estimates":
+        """The recipe's own estimate, the baseline's and their difference, each over all strata."""
+        ours, chosen = self.hits(metric, False) if metric.paired else (self.pseudo_values(metric, False), None)
+        layout = self._layout(chosen)
+        new = side(ours if chosen is None else ours[:, chosen], layout)
+        if not self.comparison.baseline:
+            return Estimates(estimate(layout, new), None, None)
+        theirs = self.hits(metric, True)[0] if metric.paired else self.pseudo_values(metric, True)
+        old = side(theirs if chosen is None else theirs[:, chosen], layout)
+        return Estimates(estimate(layout, new), estimate(layout, old), estimate(layout, new, old))
+
+    def _layout(self, chosen: Bools | None) -> Layout:
+        """Of the block's rows, or of the `chosen` (rows,) ones of them."""
+        block = self.block
+        unit, home = (np.arange(block.rows.size), block.codes) if block.units is None else (block.units.unit, block.units.stratum)
+        return (
+            Layout(block.codes, block.size, unit, home) if chosen is None else Layout(block.codes[chosen], block.size, unit[chosen], home)
+        )
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """Of one stratum; None where there is nothing to estimate from."""
+    """Over strata; None without a baseline."""
 
-    candidate: RecipeEstimate | None
+    candidate: RecipeEstimate
     baseline: RecipeEstimate | None
     difference: RecipeEstimate | None
 
 
-def recipe_interval(estimate: RecipeEstimate, metric: Metric, value: float, level: float) -> tuple[float, float] | None:
-    """Interval of a level.
+def recipe_interval(estimate: RecipeEstimate, metric: Metric, value: Floats, level: float) -> Pair:
+    """Intervals (strata,) of a level.
 
-    Effective-n Wilson for proportions, the logit scale for AUC, Student cut to the range else. None where nothing varies.
+    Effective-n Wilson for proportions, the logit scale for AUC, Student cut to the range else. NaN where nothing varies.
     """
-    if metric.paired or (metric.kind == "share" and estimate.variance > 0):
-        return estimate.share_interval(level)
-    if estimate.variance <= 0 or np.isnan(estimate.variance):
-        return None
-    half = float(t_quantile(level, estimate.degrees)) * estimate.variance**0.5
-    if metric.kind == "rank" and 0 < value < 1:
-        width = half / (value * (1 - value))
-        return float(special.expit(special.logit(value) - width)), float(special.expit(special.logit(value) + width))
-    return max(value - half, metric.low), min(value + half, metric.high)
+    varied = estimate.variance > 0
+    half = t_quantile(level, estimate.degrees) * np.sqrt(np.where(varied, estimate.variance, np.nan))
+    low, high = np.maximum(value - half, metric.low), np.minimum(value + half, metric.high)
+    if metric.kind == "rank":
+        inner = (value > 0) & (value < 1)
+        middle = np.where(inner, value, 0.5)
+        width = half / (middle * (1 - middle))
+        low = np.where(inner, special.expit(special.logit(middle) - width), low)
+        high = np.where(inner, special.expit(special.logit(middle) + width), high)
+    if metric.kind == "share":
+        share_low, share_high = estimate.share_interval(level)
+        by_score = varied | metric.paired
+        low, high = np.where(by_score, share_low, low), np.where(by_score, share_high, high)
+    return low, high

@@ -5,99 +5,149 @@ correctness; for other metrics it is value + n * influence (the jackknife's pseu
 wrong for a recipe: in simulation two equal recipes "differ" in half of such comparisons.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
-from evaluation.engine.arrays import Floats, Ints, floats, optional
+from evaluation.engine.arrays import Floats, Ints, floats, optional, ratio, tally
 from evaluation.engine.intervals import Pair, t_quantile, wilson
+
+ROUNDING = 1e-24
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeEstimate:
-    """Mean over runs (or difference of two such means) with its variance over runs and cases and Satterthwaite's degrees of freedom."""
+    """Mean over runs (or difference of two such means) with its variance over runs and cases and Satterthwaite's degrees of freedom.
 
-    value: float
-    variance: float
-    degrees: float
-    cases: int
-    clusters: int
+    `value`, `variance`, `degrees`, `cases`, `clusters` are scalars or arrays over strata; NaN where a stratum has no cases.
+    """
+
+    value: Floats
+    variance: Floats
+    degrees: Floats
+    cases: Floats
+    clusters: Floats
     runs: int
     baseline_runs: int | None
 
-    def interval(self, level: float = 0.95, *, low: float = -1.0, high: float = 1.0) -> tuple[float, float]:
+    def interval(self, level: float = 0.95, *, low: float = -1.0, high: float = 1.0) -> Pair:
         """Student interval cut to [low, high]; zero width where the variance is 0 (callers then fall back to a score bound)."""
-        half = float(t_quantile(level, self.degrees)) * self.variance**0.5
-        return max(self.value - half, low), min(self.value + half, high)
+        half = t_quantile(level, self.degrees) * np.sqrt(self.variance)
+        return np.maximum(self.value - half, low), np.minimum(self.value + half, high)
 
-    def share_interval(self, level: float = 0.95) -> tuple[float, float]:
+    def share_interval(self, level: float = 0.95) -> Pair:
         """For a proportion: Wilson with the effective n = r(1-r)/variance, never above the cases; the clusters where the variance is 0."""
         spread = self.value * (1 - self.value)
-        effective = min(spread / self.variance, float(self.cases)) if self.variance > 0 and spread > 0 else float(self.clusters)
-        low, high = wilson(self.value * effective, effective, level, quantile=t_quantile(level, self.degrees))
-        return float(low), float(high)
+        varied = (self.variance > 0) & (spread > 0)
+        effective = np.where(varied, np.minimum(ratio(spread, np.where(varied, self.variance, 1.0)), self.cases), self.clusters)
+        return wilson(self.value * effective, effective, level, quantile=t_quantile(level, self.degrees))
 
-    def p(self) -> float:
+    def p(self) -> Floats:
         """Two-sided p of H0: no difference."""
-        if self.variance <= 0:
-            return 1.0 if self.value == 0 else 0.0
-        return float(2 * special.stdtr(self.degrees, -abs(self.value) / self.variance**0.5))
+        varied = self.variance > 0
+        z = ratio(np.abs(self.value), np.sqrt(np.where(varied, self.variance, 0.0)))
+        return np.where(varied, 2 * special.stdtr(self.degrees, -np.nan_to_num(z)), np.where(self.value == 0, 1.0, 0.0))
 
 
-def recipe(candidate: ArrayLike, baseline: ArrayLike | None = None, clusters: Ints | None = None) -> RecipeEstimate:
-    """Section "several runs": variance = cases + runs - residual, floored at the larger of the first two.
+@dataclass(frozen=True)
+class Layout:
+    """Where the cases (n,) of pseudo-values belong: `codes` is each one's stratum of `size`, `unit` its cluster, `home` (units,) whose each is."""
 
-    `candidate` (k, n) and `baseline` (k', n) are pseudo-values on the same cases, `clusters` (n,) codes. One baseline run makes the claim
-    "this recipe against that artefact": its run-to-run variance is then 0, not estimated.
+    codes: Ints
+    size: int
+    unit: Ints
+    home: Ints
+
+    @cached_property
+    def n(self) -> Floats:
+        return tally(self.codes, None, self.size)
+
+    @cached_property
+    def clusters(self) -> Floats:
+        """Per stratum those with a case here."""
+        return tally(self.home[np.bincount(self.unit, minlength=self.home.size) > 0], None, self.size)
+
+    def means(self, values: Floats) -> Floats:
+        """Per stratum (size,) of `values` (n,)."""
+        return ratio(tally(self.codes, values, self.size), self.n)
+
+    def squares(self, values: Floats) -> Floats:
+        """Per stratum the squares of the clusters' sums of `values` (n,)."""
+        return tally(self.home, tally(self.unit, values, self.home.size) ** 2, self.size)
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a recipe's runs say: `cases` (n,) their mean on each case, `run` the variance of their mean, `residual` what both variances hold twice."""
+
+    runs: int
+    cases: Floats
+    run: Floats
+    residual: Floats
+
+
+def side(matrix: Floats, layout: Layout) -> Side:
+    """Of pseudo-values (k runs, n cases)."""
+    runs, cases = len(matrix), matrix.mean(axis=0)
+    nothing = np.zeros(layout.size)
+    if runs < 2:
+        return Side(runs, cases, nothing, nothing)
+    per_run = np.stack([layout.means(row) for row in matrix])
+    centre = cases - layout.means(cases)[layout.codes]
+    squares = sum((layout.squares(row - mean[layout.codes] - centre) for row, mean in zip(matrix, per_run, strict=True)), nothing)
+    scale = (layout.clusters - 1) * ((runs - 1) * runs) * layout.n**2
+    return Side(runs, cases, per_run.var(axis=0, ddof=1) / runs, np.nan_to_num(ratio(layout.clusters * squares, scale)))
+
+
+def estimate(layout: Layout, ours: Side, theirs: Side | None = None) -> RecipeEstimate:
+    """Section "several runs": variance = cases + runs - residual, floored at the larger of the first two. All strata at once.
+
+    One baseline run makes the claim "this recipe against that artefact": its run-to-run variance is then 0, not estimated.
     """
-    arms = [np.atleast_2d(floats(candidate))] + ([] if baseline is None else [np.atleast_2d(floats(baseline))])
-    n = arms[0].shape[1]
-    signed = arms[0].mean(axis=0) - (arms[1].mean(axis=0) if len(arms) > 1 else 0.0)
-    value = float(signed.mean())
-    centred = signed - value
-    sums = centred if clusters is None else np.bincount(np.unique(clusters, return_inverse=True)[1], centred)
-    groups = sums.size
-    case = groups / (groups - 1) * float((sums**2).sum()) / n**2 if groups > 1 else 0.0
-    parts = [(float(np.var(arm.mean(axis=1), ddof=1)) / len(arm), len(arm) - 1) for arm in arms if len(arm) > 1]
-    run = float(np.sum([variance for variance, _ in parts]))
-    residual = sum(_residual_share(arm, clusters) for arm in arms if len(arm) > 1)
-    squares: float = sum(variance**2 / degrees for variance, degrees in parts) + (case**2 / (groups - 1) if groups > 1 else 0.0)
+    sides = [ours] if theirs is None else [ours, theirs]
+    signed = ours.cases if theirs is None else ours.cases - theirs.cases
+    value, groups, more = layout.means(signed), layout.clusters, layout.clusters - 1
+    case = _real(ratio(groups * layout.squares(signed - value[layout.codes]), more * layout.n**2))
+    run, residual = (sum((getattr(each, name) for each in sides), np.zeros(layout.size)) for name in ("run", "residual"))
+    run = _real(run)
+    squares = np.nan_to_num(ratio(case**2, more)) + sum(each.run**2 / (each.runs - 1) for each in sides if each.runs > 1)
     return RecipeEstimate(
         value=value,
-        variance=max(case + run - residual, case, run),
-        degrees=(case + run) ** 2 / squares if squares > 0 else float(max(groups - 1, 1)),
-        cases=n,
+        variance=np.where(layout.n > 0, np.maximum(case + run - residual, np.maximum(case, run)), np.nan),
+        degrees=np.where(squares > 0, ratio((case + run) ** 2, squares), np.maximum(more, 1.0)),
+        cases=layout.n,
         clusters=groups,
-        runs=len(arms[0]),
-        baseline_runs=len(arms[1]) if len(arms) > 1 else None,
+        runs=ours.runs,
+        baseline_runs=None if theirs is None else theirs.runs,
     )
 
 
-def _residual_share(matrix: Floats, clusters: Ints | None) -> float:
-    """What both other terms contain of the residual: residual_variance / (n k), its squares summed over clusters first."""
-    runs, cases = matrix.shape
-    if clusters is None:
-        return residual_variance(matrix) / matrix.size
-    rest = _rest(matrix)
-    codes = np.unique(clusters, return_inverse=True)[1]
-    groups = int(codes.max(initial=0)) + 1
-    if groups < 2:
-        return 0.0
-    squares = np.array([(np.bincount(codes, row) ** 2).sum() for row in rest]).sum()
-    return float(groups * squares / ((groups - 1) * (runs - 1) * cases**2 * runs))
+def _real(variance: Floats) -> Floats:
+    """0 for undefined, and for what rounding leaves where nothing varies: a variance of a share of 10⁸ cases is still far larger."""
+    return np.where(np.nan_to_num(variance) > ROUNDING, variance, 0.0)
+
+
+def recipe(candidate: ArrayLike, baseline: ArrayLike | None = None, clusters: Ints | None = None) -> RecipeEstimate:
+    """`estimate` of one stratum: `candidate` (k, n) and `baseline` (k', n) are pseudo-values on the same cases, `clusters` (n,) codes."""
+    arms = [np.atleast_2d(floats(arm)) for arm in (candidate, baseline) if arm is not None]
+    n = arms[0].shape[1]
+    unit = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    layout = Layout(np.zeros(n, dtype=np.int64), 1, unit, np.zeros(int(unit.max(initial=-1)) + 1, dtype=np.int64))
+    found = estimate(layout, *(side(arm, layout) for arm in arms))
+    names = ("value", "variance", "degrees", "cases", "clusters")
+    return replace(found, **{name: getattr(found, name)[0] for name in names})
 
 
 def residual_variance(matrix: Floats) -> float:
     """Residual variance of the two-way layout (run + case), with (k-1)(n-1) degrees of freedom; 0 where it cannot be estimated."""
     runs, cases = matrix.shape
-    return float((_rest(matrix) ** 2).sum() / ((runs - 1) * (cases - 1))) if runs > 1 and cases > 1 else 0.0
-
-
-def _rest(matrix: Floats) -> Floats:
-    """What run and case together leave over."""
-    return np.asarray(matrix - matrix.mean(axis=1, keepdims=True) - matrix.mean(axis=0) + matrix.mean())
+    if runs < 2 or cases < 2:
+        return 0.0
+    rest = matrix - matrix.mean(axis=1, keepdims=True) - matrix.mean(axis=0) + matrix.mean()
+    return float((rest**2).sum() / ((runs - 1) * (cases - 1)))
 
 
 def spread_interval(sd: ArrayLike, runs: int, level: float = 0.95) -> Pair:
@@ -106,7 +156,7 @@ def spread_interval(sd: ArrayLike, runs: int, level: float = 0.95) -> Pair:
     degrees = runs - 1
     if degrees < 1:
         return np.full(sd.shape, np.nan), np.full(sd.shape, np.nan)
-    scale = np.sqrt(degrees / stats.chi2.ppf([1 - tail, tail], degrees))
+    scale = np.sqrt(degrees / special.chdtri(degrees, [tail, 1 - tail]))
     return sd * scale[0], sd * scale[1]
 
 
@@ -136,8 +186,14 @@ def underspecification(
     if bottom <= 0:
         return Underspecification(index=None, low=None, high=None, spearman=None, flagged=False)
     squared = float(np.var(stress, ddof=1)) / bottom
-    edge = float(stats.f.ppf(0.5 + level / 2, runs - 1, runs - 1))
+    edge = float(special.fdtri(runs - 1, runs - 1, 0.5 + level / 2))
     low = (squared / edge) ** 0.5
     varied = runs > 2 and np.ptp(home) > 0 and np.ptp(stress) > 0
-    spearman = optional(np.corrcoef(stats.rankdata(home), stats.rankdata(stress))[0, 1]) if varied else None
+    spearman = optional(np.corrcoef(_midranks(home), _midranks(stress))[0, 1]) if varied else None
     return Underspecification(index=squared**0.5, low=low, high=(squared * edge) ** 0.5, spearman=spearman, flagged=low > 1)
+
+
+def _midranks(values: Floats) -> Floats:
+    """Ranks from 1, equal values sharing the mean of theirs."""
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[where]

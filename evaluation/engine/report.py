@@ -78,6 +78,49 @@ def _with_all(strata: Strata, cases: int) -> Strata:
     return strata if "all" in named else [Stratum("all", np.ones(cases, dtype=np.bool_)), *strata]
 
 
+class OverRuns:
+    """What several replicates say about one metric, over the strata of a block: mean, interval, difference in which runs and cases are random."""
+
+    def __init__(self, metric: Metric, ours: Floats, theirs: Floats | None, estimates: Estimates, level: float) -> None:
+        self.ours, self.theirs = ours, theirs
+        self.mean, self.defined = ours.mean(axis=0), ~np.asarray(np.isnan(ours).any(axis=0))
+        self.sd = np.std(ours, axis=0, ddof=1) if len(ours) >= LEAST_RUNS_FOR_SD else np.full(self.mean.size, np.nan)
+        self.own = recipe_interval(estimates.candidate, metric, self.mean, level) if len(ours) > 1 else None
+        if theirs is None or estimates.baseline is None or estimates.difference is None:
+            self.difference = None
+            return
+        self.their_mean, self.both = theirs.mean(axis=0), self.defined & ~np.asarray(np.isnan(theirs).any(axis=0))
+        self.their_own = recipe_interval(estimates.baseline, metric, self.their_mean, level) if len(theirs) > 1 else None
+        self.difference = estimates.difference
+        self.gap = self.mean - self.their_mean
+        low, high = self.difference.interval(level, low=metric.low - metric.high, high=metric.high - metric.low)
+        shift = self.gap - self.difference.value  # pseudo-values centre on the value only to first order
+        self.low, self.high, self.p = low + shift, high + shift, self.difference.p()
+
+    def enter(self, entry: Entry, stratum: int) -> None:
+        """Replace the artefact's figures by those over replicates and keep the former under `artefact`."""
+        entry["artefact"] = {key: entry[key] for key in ("value", "low", "high", "method", "difference")}
+        entry["sd"] = optional(self.sd[stratum])
+        if not self.defined[stratum]:
+            entry |= {"value": None, "low": None, "high": None, "method": None, "difference": None}
+            entry["undefined"] = entry["undefined"] or "undefined in some replicates"
+            return
+        if self.own is not None:
+            entry["value"] = float(self.mean[stratum])
+            if not np.isnan(self.own[0][stratum]):
+                entry |= {"low": float(self.own[0][stratum]), "high": float(self.own[1][stratum]), "method": "variance components"}
+        if self.theirs is None or self.difference is None or not self.both[stratum]:
+            return
+        if self.their_own is not None:
+            entry["baseline"]["value"] = float(self.their_mean[stratum])
+            if not np.isnan(self.their_own[0][stratum]):
+                entry["baseline"] |= {"low": float(self.their_own[0][stratum]), "high": float(self.their_own[1][stratum])}
+        if self.difference.variance[stratum] > 0:
+            method = "variance components" if len(self.theirs) > 1 else "variance components, recipe against this artefact"
+            numbers = {"value": self.gap, "low": self.low, "high": self.high, "p": self.p}
+            entry["difference"] = {name: float(column[stratum]) for name, column in numbers.items()} | {"method": method}
+
+
 class _BlockReport:
     """The entries of one block of disjoint strata."""
 
@@ -93,18 +136,21 @@ class _BlockReport:
         for metric in self.metrics:
             column = self.artefact.column(metric)
             values = self.recipes.values(metric, False)
-            theirs = self.recipes.values(metric, True) if self.comparison.baseline else None
-            estimates = self.recipes.estimates(metric) if self.several else None
+            over_runs = self._over_runs(metric, values) if self.several else None
             about = metric.index if metric.index is not None else self.comparison.task.positive
             for stratum, name in enumerate(self.block.names):
                 entry = self._entry(metric, column, stratum, name)
                 entry["n_positive"] = None if about is None else int(supports[stratum, about])
                 entry["replicates"] = [optional(value) for value in values[:, stratum]]
-                if estimates is not None:
-                    runs = (values[:, stratum], None if theirs is None else theirs[:, stratum])
-                    self._over_runs(entry, metric, runs, estimates[stratum])
+                if over_runs is not None:
+                    over_runs.enter(entry, stratum)
                 out[name].append(entry)
         return out
+
+    def _over_runs(self, metric: Metric, values: Floats) -> OverRuns:
+        """The figures over replicates of one metric in every stratum."""
+        theirs = self.recipes.values(metric, True) if self.comparison.baseline else None
+        return OverRuns(metric, values, theirs, self.recipes.estimates(metric), self.settings.level)
 
     def _entry(self, metric: Metric, column: Column, stratum: int, name: str) -> Entry:
         """The artefact's figures; where there is one replicate on each side they are the report's."""
@@ -125,38 +171,9 @@ class _BlockReport:
             "baseline": None
             if theirs is None
             else {"value": theirs.value, "low": theirs.low, "high": theirs.high, "n": int(self.block.n[stratum])},
-            "difference": None if gap is None else asdict(gap),
+            "difference": None if gap is None else dict(vars(gap)),
             "undefined": ours.undefined,
         }
-
-    def _over_runs(self, entry: Entry, metric: Metric, runs: tuple[Floats, Floats | None], estimates: Estimates) -> None:
-        """Replace the artefact's figures by those over replicates and keep the former under `artefact`."""
-        level = self.settings.level
-        ours, theirs = runs
-        entry["artefact"] = {key: entry[key] for key in ("value", "low", "high", "method", "difference")}
-        entry["sd"] = optional(np.std(ours, ddof=1)) if ours.size >= LEAST_RUNS_FOR_SD else None
-        if np.isnan(ours).any():
-            entry |= {"value": None, "low": None, "high": None, "method": None, "difference": None}
-            entry["undefined"] = entry["undefined"] or "undefined in some replicates"
-            return
-        if estimates.candidate is not None and ours.size > 1:
-            found = recipe_interval(estimates.candidate, metric, float(ours.mean()), level)
-            entry["value"] = float(ours.mean())
-            if found is not None:
-                entry |= {"low": found[0], "high": found[1], "method": "variance components"}
-        if theirs is None or estimates.difference is None or estimates.baseline is None or np.isnan(theirs).any():
-            return
-        if theirs.size > 1:
-            entry["baseline"]["value"] = float(theirs.mean())
-            if (old := recipe_interval(estimates.baseline, metric, float(theirs.mean()), level)) is not None:
-                entry["baseline"] |= {"low": old[0], "high": old[1]}
-        if estimates.difference.variance > 0:
-            low, high = estimates.difference.interval(level, low=metric.low - metric.high, high=metric.high - metric.low)
-            value = float(ours.mean() - theirs.mean())
-            shift = value - estimates.difference.value  # pseudo-values centre on the value only to first order
-            method = "variance components" if theirs.size > 1 else "variance components, recipe against this artefact"
-            gap = {"value": value, "low": low + shift, "high": high + shift, "p": estimates.difference.p(), "method": method}
-            entry["difference"] = gap
 
     def flips(self) -> dict[str, Entry]:
         """Newly wrong and newly right of replicate 0 against replicate 0, per stratum."""

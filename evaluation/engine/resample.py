@@ -5,23 +5,25 @@ draw over the types and costs nothing per case. Candidate, baseline and all metr
 paired and consistent. Sources: Efron 1987 (BCa); the permutation swaps the two models' answers within a unit.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy import special
 
-from evaluation.engine.arrays import Floats, Ints
-from evaluation.engine.intervals import clopper_pearson, t_quantile
-from evaluation.engine.metrics import Table
+from evaluation.engine.arrays import Bools, Floats, Ints, ratio
+from evaluation.engine.intervals import Pair, clopper_pearson, t_quantile
+from evaluation.engine.metrics import Metric, Table, margins_of
 
+SAME = 1e-12  # values closer than this are equal: they were added up in different orders
 MOST_TYPES = 2000  # beyond it the jackknife's normal interval is as good and needs no draws
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The units of one stratum: `tables` (types, arms, K, K + 1) counts of each type, `repeats` (types,) how many units have them."""
+    """The units of one stratum: `tables` (types, arms, 4, K) margins of each type, `repeats` (types,) how many units have them."""
 
     tables: Floats
     repeats: Ints
@@ -37,54 +39,83 @@ class Sample:
     def arms(self) -> int:
         return int(self.tables.shape[1])
 
-    @cached_property
-    def total(self) -> Floats:
-        return np.tensordot(self.repeats.astype(np.float64), self.tables, axes=1)
-
-    def table(self, arm: int) -> Table:
-        return self._cached(("observed", arm), lambda: self.total[arm])
-
     @property
     def resampled(self) -> bool:
         """False where there are too many types: intervals then come from the jackknife."""
         return self.repeats.size <= MOST_TYPES
 
     @cached_property
-    def _flat(self) -> Floats:
-        return self.tables.reshape(self.repeats.size, -1)
+    def total(self) -> Floats:
+        return np.tensordot(self.repeats.astype(np.float64), self.tables, axes=1)
 
     @cached_property
-    def _bootstrap(self) -> Floats:
+    def observed(self) -> list[Table]:
+        """Per arm."""
+        return [Table(self.total[arm]) for arm in range(self.arms)]
+
+    @cached_property
+    def left_out(self) -> list[Table]:
+        """Per arm the tables with one unit of each type left out."""
+        return [Table(self.total[arm] - self.tables[:, arm]) for arm in range(self.arms)]
+
+    @cached_property
+    def drawn(self) -> list[Table]:
+        """Per arm the tables of all resamples; the arms share the draws."""
         counts = self.make(self.seed).multinomial(self.units, self.repeats / self.units, size=self.resamples)
-        return (counts.astype(np.float64) @ self._flat).reshape(self.resamples, *self.tables.shape[1:])
+        return self._summed(counts, self.tables)
 
     @cached_property
-    def _swapped(self) -> Floats:
-        """Tables (resamples, 2, K, K + 1) with the two arms' answers exchanged in a random half of the units."""
+    def swapped(self) -> list[Table]:
+        """Tables with the two arms' answers exchanged in a random half of the units."""
         moves = self.tables[:, 1] - self.tables[:, 0]
         moved = np.flatnonzero(np.any(moves != 0, axis=(1, 2)))
         flips = self.make(self.seed + b"swap").binomial(self.repeats[moved], 0.5, size=(self.resamples, moved.size))
-        shift = (flips.astype(np.float64) @ moves[moved].reshape(moved.size, moves[0].size)).reshape(self.resamples, *moves.shape[1:])
-        return np.stack([self.total[0] + shift, self.total[1] - shift], axis=1)
+        shift = self._summed(flips, moves[moved, None])[0].margins
+        return [Table(self.total[0] + shift), Table(self.total[1] - shift)]
+
+    def _summed(self, counts: Ints, tables: Floats) -> list[Table]:
+        """Per arm the sum over types of counts (resamples, types) times margins (types, arms, 4, K): whole numbers below 2²⁴ are exact in single precision.
+
+        Laid out resample by resample for each class, so that sums over classes and single metrics run along memory.
+        """
+        number = np.float32 if self.units < 1 << 24 else np.float64
+        flat = tables.reshape(len(tables), math.prod(tables.shape[1:]))
+        used = np.flatnonzero(flat.any(axis=0))
+        sums = np.zeros((flat.shape[1], len(counts)))
+        sums[used] = np.matmul(np.ascontiguousarray(flat[:, used].T, dtype=number), counts.astype(number).T)
+        return [Table(np.moveaxis(arm, -1, 0)) for arm in sums.reshape(*tables.shape[1:], len(counts))]
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Several metrics on one sample, each (metrics, ...) computed once: as observed, with a unit of each type left out, drawn, swapped."""
+
+    sample: Sample
+    metrics: Sequence[Metric]
+
+    def _of(self, tables: Sequence[Table]) -> list[Floats]:
+        return [np.stack([metric.value(table) for metric in self.metrics]) for table in tables]
 
     @cached_property
-    def _cache(self) -> dict[tuple[str, int], Table]:
-        return {}
+    def observed(self) -> list[Floats]:
+        return self._of(self.sample.observed)
 
-    def _cached(self, key: tuple[str, int], counts: Callable[[], Floats]) -> Table:
-        if key not in self._cache:
-            self._cache[key] = Table(counts())
-        return self._cache[key]
+    @cached_property
+    def left_out(self) -> list[Floats]:
+        return self._of(self.sample.left_out)
 
-    def drawn(self, arm: int) -> Table:
-        return self._cached(("bootstrap", arm), lambda: self._bootstrap[:, arm])
+    @cached_property
+    def drawn(self) -> list[Floats]:
+        return self._of(self.sample.drawn)
 
-    def swapped(self, arm: int) -> Table:
-        return self._cached(("swapped", arm), lambda: self._swapped[:, arm])
+    @cached_property
+    def swapped(self) -> list[Floats]:
+        return self._of(self.sample.swapped)
 
-    def left_out(self, arm: int) -> Table:
-        """Tables with one unit of each type left out."""
-        return self._cached(("left_out", arm), lambda: self.total[arm] - self.tables[:, arm])
+    @property
+    def gap(self) -> Floats:
+        """Candidate - baseline (metrics,)."""
+        return self.observed[0] - self.observed[1]
 
 
 def units_of_cases(counts: Ints, classes: int, arms: int) -> tuple[Floats, Ints]:
@@ -102,13 +133,13 @@ def units_of_clusters(joint: Ints, unit: Ints, classes: int, arms: int) -> tuple
 
 
 def _one_hot(kinds: Ints, classes: int, arms: int) -> Floats:
-    """Each joint cell as one count in the table of every arm: (kinds, arms, K, K + 1)."""
+    """Each joint cell as one case in the margins of every arm: (kinds, arms, 4, K)."""
     width = classes + 1
     truth, rest = np.divmod(kinds, width**arms)
-    tables = np.zeros((kinds.size, arms, classes, width))
+    cells = np.zeros((kinds.size, arms, classes, width))
     for arm in range(arms):
-        tables[np.arange(kinds.size), arm, truth, rest // width ** (arms - 1 - arm) % width] = 1.0
-    return tables
+        cells[np.arange(kinds.size), arm, truth, rest // width ** (arms - 1 - arm) % width] = 1.0
+    return margins_of(cells)
 
 
 def _types(cell: Ints, unit: Ints, kinds: int) -> tuple[Floats, Ints]:
@@ -122,112 +153,132 @@ def _types(cell: Ints, unit: Ints, kinds: int) -> tuple[Floats, Ints]:
     return types.astype(np.float64), repeats.astype(np.int64)
 
 
-def bca(draws: Floats, estimate: float, left_out: Floats, repeats: Ints, level: float = 0.95) -> tuple[float, float] | None:
-    """Bias-corrected accelerated bootstrap interval (Efron 1987); None where it is degenerate.
+def bca(draws: Floats, estimate: Floats, left_out: Floats, repeats: Ints, level: float = 0.95) -> Pair:
+    """Bias-corrected accelerated bootstrap intervals (Efron 1987) of several metrics; NaN where one is degenerate.
 
-    `draws` (B,) may hold NaN (a draw in which the metric is undefined), which are left out. Acceleration from the jackknife over units:
-    `left_out` (types,) values with weights `repeats`.
+    `draws` (metrics, B) may hold NaN (a draw in which the metric is undefined), which are left out. Acceleration from the jackknife over
+    units: `left_out` (metrics, types) values with weights `repeats`.
     """
-    usable = np.sort(draws[~np.isnan(draws)])
-    if usable.size < max(20, draws.size // 2) or usable[0] == usable[-1]:
-        return None
-    share = (np.searchsorted(usable, estimate, "left") + np.searchsorted(usable, estimate, "right")) / (2 * usable.size)
-    if not 0 < share < 1:
-        return None
-    bias = float(special.ndtri(share))
-    defined = ~np.isnan(left_out)
-    weights = repeats[defined].astype(np.float64)
-    if not weights.size:
-        return None
-    gap = (weights @ left_out[defined]) / weights.sum() - left_out[defined]
-    spread = float(weights @ gap**2)
-    acceleration = float(weights @ gap**3) / (6 * spread**1.5) if spread > 0 else 0.0
+    ordered, usable = _ordered(draws)
+    below, upto = ((draws < estimate[:, None] + shift).sum(axis=1) for shift in (-SAME, SAME))
+    share = ratio(below + upto, 2 * usable)
+    weights = np.where(np.isnan(left_out), 0.0, repeats)
+    mean = ratio((weights * np.nan_to_num(left_out)).sum(axis=1), weights.sum(axis=1))
+    gap = np.nan_to_num(mean[:, None] - left_out)
+    spread = (weights * gap**2).sum(axis=1)
+    acceleration = np.nan_to_num(ratio((weights * gap**3).sum(axis=1), 6 * spread**1.5))[:, None]
+    varied = _varied(ordered, usable, draws.shape[1]) & (share > 0) & (share < 1) & (weights.sum(axis=1) > 0)
+    bias = special.ndtri(np.where(varied, share, 0.5))[:, None]
     z = bias + special.ndtri(np.array([0.5 - level / 2, 0.5 + level / 2]))
-    quantiles = special.ndtr(bias + z / (1 - acceleration * z))
-    if not np.all(np.isfinite(quantiles)) or np.any(acceleration * z >= 1):
-        return None
-    low, high = np.quantile(usable, quantiles)
-    return float(low), float(high)
+    tame = np.all(acceleration * z < 1, axis=1, keepdims=True)
+    quantiles = special.ndtr(bias + z / np.where(tame, 1 - acceleration * z, 1.0))
+    found = np.where(varied[:, None] & tame, _quantiles(ordered, usable, quantiles), np.nan)
+    return found[:, 0], found[:, 1]
 
 
-def jackknife_variance(left_out: Floats, repeats: Ints) -> float:
-    """Delete-one-unit variance: (G-1)/G * sum (value without g - their mean)²; units without which the metric is undefined are left out."""
-    defined = ~np.isnan(left_out)
-    weights = repeats[defined].astype(np.float64)
-    total = float(weights.sum())
-    if total < 2:
-        return 0.0
-    mean = float(weights @ left_out[defined]) / total
-    return (total - 1) / total * float(weights @ (left_out[defined] - mean) ** 2)
+def _ordered(draws: Floats) -> tuple[Floats, Ints]:
+    """Each row sorted, NaN last, and how many of it are numbers."""
+    return np.sort(draws, axis=1), draws.shape[1] - np.isnan(draws).sum(axis=1)
+
+
+def _varied(ordered: Floats, usable: Ints, size: int) -> Bools:
+    """Rows with enough numbers (at least 20 and half of them) that are not all the same."""
+    last = np.take_along_axis(ordered, np.maximum(usable - 1, 0)[:, None], axis=1)[:, 0]
+    return np.asarray((usable >= max(20, size // 2)) & (ordered[:, 0] < last))
+
+
+def _quantiles(ordered: Floats, usable: Ints, q: Floats) -> Floats:
+    """`np.quantile` (linear) row by row: `q` (rows, m) of the first `usable` (rows,) of the sorted numbers."""
+    place = np.maximum(usable - 1, 0)[:, None] * q
+    lower = np.floor(place).astype(np.int64)
+    upper = np.minimum(lower + 1, np.maximum(usable - 1, 0)[:, None])
+    low, high = np.take_along_axis(ordered, lower, axis=1), np.take_along_axis(ordered, upper, axis=1)
+    part = place - lower
+    return np.where(part >= 0.5, high - (high - low) * (1 - part), low + (high - low) * part)
+
+
+def jackknife_variance(left_out: Floats, repeats: Ints) -> Floats:
+    """Delete-one-unit variance (metrics,): (G-1)/G * sum (value without g - their mean)²; units that make a metric undefined are left out."""
+    weights = np.where(np.isnan(left_out), 0.0, repeats)
+    total = weights.sum(axis=1)
+    values = np.nan_to_num(left_out)
+    mean = ratio((weights * values).sum(axis=1), total)
+    squares = (weights * (values - mean[:, None]) ** 2).sum(axis=1)
+    return np.where(total < 2, 0.0, ratio((total - 1) * squares, total))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
-    """Bounds with the method that made them."""
+class Intervals:
+    """Bounds (metrics,) with the method that made each; NaN where there is no interval."""
 
-    low: float
-    high: float
-    method: str
+    low: Floats
+    high: Floats
+    method: list[str]
 
 
-def level_interval(
-    sample: Sample, arm: int, value: Callable[[Table], Floats], bounds: tuple[float, float], level: float = 0.95
-) -> Interval | None:
-    """Interval of a metric of one arm.
+def level_intervals(values: Values, arm: int, level: float = 0.95) -> Intervals:
+    """Intervals of the metrics of one arm.
 
-    BCa; the jackknife with very many different clusters; where degenerate an exact bound on the smallest class.
+    BCa; the jackknife with very many different clusters; where degenerate an exact bound on the smallest class. NaN where a metric is undefined.
     """
-    estimate = float(value(sample.table(arm)))
-    if np.isnan(estimate):
-        return None
-    left_out = np.asarray(value(sample.left_out(arm)))
-    found = None
+    sample, estimate = values.sample, values.observed[arm]
+    least, most = (np.array([getattr(metric, end) for metric in values.metrics]) for end in ("low", "high"))
     if sample.resampled:
-        found, method = bca(np.asarray(value(sample.drawn(arm))), estimate, left_out, sample.repeats, level), "bca"
+        (low, high), method = bca(values.drawn[arm], estimate, values.left_out[arm], sample.repeats, level), "bca"
     else:
-        half = float(t_quantile(level, sample.units - 1)) * jackknife_variance(left_out, sample.repeats) ** 0.5
-        found, method = ((estimate - half, estimate + half) if half > 0 else None), "jackknife"
-    if found is not None:
-        return Interval(low=max(found[0], bounds[0]), high=min(found[1], bounds[1]), method=method)
-    support = sample.table(arm).support
+        (low, high), method = _jackknife(values.left_out[arm], estimate, sample, level), "jackknife"
+    support = sample.observed[arm].support
     n = min(float(support[support > 0].min()), float(sample.units))
-    low, high = bounds
-    share = (estimate - low) / (high - low)
-    exact_low, exact_high = clopper_pearson(share * n, n, level)
-    return Interval(low=low + (high - low) * float(exact_low), high=low + (high - low) * float(exact_high), method="clopper-pearson")
+    exact_low, exact_high = clopper_pearson((estimate - least) / (most - least) * n, n, level)
+    flat = np.isnan(low)
+    return Intervals(
+        low=np.where(flat, least + (most - least) * exact_low, np.maximum(low, least)),
+        high=np.where(flat, least + (most - least) * exact_high, np.minimum(high, most)),
+        method=["clopper-pearson" if degenerate else method for degenerate in flat],
+    )
 
 
-def difference_draws(sample: Sample, value: Callable[[Table], Floats]) -> Floats:
-    """Bootstrap draws of candidate - baseline with common counts, NaN left out.
+def _jackknife(left_out: Floats, estimate: Floats, sample: Sample, level: float) -> Pair:
+    half = float(t_quantile(level, sample.units - 1)) * jackknife_variance(left_out, sample.repeats) ** 0.5
+    half = np.where(half > 0, half, np.nan)
+    return estimate - half, estimate + half
 
-    Empty where there are too many types or half are undefined.
-    """
-    if not sample.resampled:
+
+def difference_draws(values: Values) -> Floats:
+    """Bootstrap draws of candidate - baseline with common counts (metrics, B); NaN where a draw makes a metric undefined."""
+    return values.drawn[0] - values.drawn[1]
+
+
+def usable_draws(values: Values) -> Floats:
+    """The draws (at most B,) of a single metric's difference; empty where there are too many types or half are undefined."""
+    if not values.sample.resampled:
         return np.empty(0)
-    draws = np.asarray(value(sample.drawn(0))) - np.asarray(value(sample.drawn(1)))
+    draws = difference_draws(values)[0]
     usable = draws[~np.isnan(draws)]
     return usable if usable.size >= max(20, draws.size // 2) else np.empty(0)
 
 
-def swap_p(sample: Sample, value: Callable[[Table], Floats]) -> float:
-    """Two-sided permutation p of H0: the models' answers are exchangeable within a unit; +1 in numerator and denominator."""
-    observed = abs(float(value(sample.table(0))) - float(value(sample.table(1))))
-    shifted = np.abs(np.asarray(value(sample.swapped(0))) - np.asarray(value(sample.swapped(1))))
-    return float((1 + np.sum(~(shifted < observed - 1e-12))) / (1 + shifted.size))
+def swap_p(values: Values) -> Floats:
+    """Two-sided permutation p (metrics,) of H0: the models' answers are exchangeable within a unit; +1 in numerator and denominator."""
+    shifted = np.abs(values.swapped[0] - values.swapped[1])
+    reached = (~(shifted < np.abs(values.gap)[:, None] - SAME)).sum(axis=1)
+    return np.asarray((1 + reached) / (1 + shifted.shape[1]))
 
 
-def difference_interval(
-    sample: Sample, value: Callable[[Table], Floats], level: float = 0.95, *, corrected: bool = False
-) -> Interval | None:
-    """Interval of candidate - baseline: percentiles of common draws, or BCa with `corrected`. None where it would have no width."""
-    left_out = np.asarray(value(sample.left_out(0))) - np.asarray(value(sample.left_out(1)))
-    estimate = float(value(sample.table(0))) - float(value(sample.table(1)))
+def difference_intervals(values: Values, level: float = 0.95, *, corrected: bool = False) -> Intervals:
+    """Intervals of candidate - baseline: percentiles of common draws, or BCa with `corrected`. NaN where one would have no width."""
+    sample, left_out = values.sample, values.left_out[0] - values.left_out[1]
     if not sample.resampled:
-        half = float(t_quantile(level, sample.units - 1)) * jackknife_variance(left_out, sample.repeats) ** 0.5
-        return Interval(low=estimate - half, high=estimate + half, method="jackknife") if half > 0 else None
-    draws = difference_draws(sample, value)
-    if draws.size == 0 or np.ptp(draws) == 0:
-        return None
-    found = bca(draws, estimate, left_out, sample.repeats, level) if corrected else None
-    low, high = found or np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(low=float(low), high=float(high), method="bca" if found else "bootstrap percentile")
+        low, high = _jackknife(left_out, values.gap, sample, level)
+        return Intervals(low=low, high=high, method=["jackknife"] * low.size)
+    draws = difference_draws(values)
+    ordered, usable = _ordered(draws)
+    tails = np.broadcast_to([0.5 - level / 2, 0.5 + level / 2], (len(draws), 2))
+    plain = np.where(_varied(ordered, usable, draws.shape[1])[:, None], _quantiles(ordered, usable, tails), np.nan)
+    low, high = bca(draws, values.gap, left_out, sample.repeats, level) if corrected else (np.full(len(draws), np.nan),) * 2
+    spare = np.isnan(low)
+    return Intervals(
+        low=np.where(spare, plain[:, 0], low),
+        high=np.where(spare, plain[:, 1], high),
+        method=["bootstrap percentile" if each else "bca" for each in spare],
+    )

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from evaluation.engine.arrays import BadInput, Bools, Floats, Ints
 
+PACKED_ROWS = 100_000
+
 
 @dataclass(frozen=True)
 class Grouping:
@@ -52,7 +54,7 @@ class Units:
 
 @dataclass(frozen=True)
 class Block:
-    """Disjoint strata over `rows` (ascending case indices).
+    """Strata over `rows` (case indices, ascending within each stratum); a case that belongs to several of them has a row for each (`repeated`).
 
     `codes` (rows,) is the stratum of each row, `clusters` (rows,) its cluster or None.
     """
@@ -62,6 +64,12 @@ class Block:
     codes: Ints
     cases: int
     clusters: Ints | None
+    repeated: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Every case has exactly one row."""
+        return self.rows.size == self.cases and not self.repeated
 
     @property
     def size(self) -> int:
@@ -91,7 +99,7 @@ class Block:
 
     def pick(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
         """`values` (cases, ...) at the block's rows, without a copy where the block holds every case."""
-        return values if self.rows.size == self.cases else values[self.rows]
+        return values if self.whole else values[self.rows]
 
     @cached_property
     def _narrow(self) -> NDArray[np.integer[Any]]:
@@ -102,7 +110,13 @@ class Block:
 
         Returns (positions into `rows`, their positions in `order`, their strata).
         """
-        if self.rows.size == self.cases:
+        if self.repeated:
+            place = np.empty(self.cases, dtype=np.int64)
+            place[order] = np.arange(self.cases)
+            ranked = place[self.rows]
+            turn = np.argsort(self.codes * self.cases + ranked)
+            return turn, ranked[turn], self._narrow[turn]
+        if self.whole:
             rows, ranked = order, np.arange(self.cases)
         else:
             position = np.full(self.cases, -1, dtype=np.int64)
@@ -133,20 +147,33 @@ def blocks(strata: Strata, cases: int, clusters: Ints | None = None) -> list[Blo
         if isinstance(item, Stratum):
             _pack(packed, item.name, _mask(item, cases))
     found += [(tuple(names), codes) for names, codes in packed]
-    out = []
-    for block_names, codes in found:
-        rows = np.flatnonzero(codes >= 0)
-        whole = rows.size == cases
-        out.append(
-            Block(
-                block_names,
-                rows,
-                codes if whole else codes[rows],
-                cases,
-                None if clusters is None else clusters if whole else clusters[rows],
-            )
-        )
+    return [_block(part, cases, clusters) for part in _packed(found)]
+
+
+Disjoint = tuple[tuple[str, ...], Ints]
+
+
+def _packed(found: list[Disjoint]) -> list[list[Disjoint]]:
+    """Small groups of strata side by side: one pass over all of them costs little more than one over a single group."""
+    out: list[list[Disjoint]] = []
+    room = 0
+    for names, codes in found:
+        size = int((codes >= 0).sum())
+        if out and size <= room:
+            out[-1].append((names, codes))
+            room -= size
+        else:
+            out.append([(names, codes)])
+            room = PACKED_ROWS - size
     return out
+
+
+def _block(parts: list[Disjoint], cases: int, clusters: Ints | None) -> Block:
+    rows = np.concatenate([np.flatnonzero(codes >= 0) for _, codes in parts])
+    starts = np.cumsum([0, *(len(names) for names, _ in parts[:-1])])
+    codes = np.concatenate([codes[codes >= 0] + start for (_, codes), start in zip(parts, starts, strict=True)])
+    names = tuple(name for names, _ in parts for name in names)
+    return Block(names, rows, codes, cases, None if clusters is None else clusters[rows], repeated=len(parts) > 1)
 
 
 def _grouping(item: Grouping, cases: int) -> tuple[tuple[str, ...], Ints]:

@@ -100,7 +100,26 @@ def open_release(
     policy: PolicyVersion,
     run: Run | None = None,
 ) -> Release:
-    """Put a model version forward for signature and judge it at once if its run has finished. `run` defaults to the latest that fits."""
+    """Put a model version forward for signature and judge it at once if its run has finished. `run` defaults to the latest that fits.
+
+    Not inside a transaction: judging reads files and computes. Callers with a transaction of their own call `judged_release` before it and
+    `store_release` in it.
+    """
+    judged = judged_release(actor=actor, project=project, candidate=candidate, baseline=baseline, version=version, policy=policy, run=run)
+    return store_release(actor=actor, release=judged)
+
+
+def judged_release(
+    *,
+    actor: Actor,
+    project: Project,
+    candidate: ModelVersion,
+    baseline: ModelVersion,
+    version: Version,
+    policy: PolicyVersion,
+    run: Run | None = None,
+) -> Release:
+    """A release that is judged and not stored yet. Its evidence is frozen, so the judgement still holds when it is stored."""
     require(actor, Can.OPEN_RELEASE, project)
     if candidate.pk == baseline.pk:
         raise Invalid(
@@ -115,21 +134,38 @@ def open_release(
             "That run is not about this candidate, baseline and test-set version. Nothing was stored. Name a run that is, or none."
         )
     user = _user_of(actor)
-    with transaction.atomic():
-        release = Release.objects.create(
-            project=project,
-            number=next_numbers(project, "release"),
-            candidate=candidate,
-            baseline=baseline,
-            test_set_version=version,
-            policy_version=policy,
-            run=run or latest_run(candidate, baseline, version),
-            opened_by=user,
-            opened_by_name=user.printed_name,
-        )
-        after = {"candidate": str(candidate), "baseline": str(baseline), "version": str(version), "policy": str(policy)}
-        record(actor, "release.opened", "release", release, project_id=project.pk, after=after)
-    return judge_release(actor=actor, release=release)
+    release = Release(
+        project=project,
+        candidate=candidate,
+        baseline=baseline,
+        test_set_version=version,
+        policy_version=policy,
+        run=run or latest_run(candidate, baseline, version),
+        opened_by=user,
+        opened_by_name=user.printed_name,
+    )
+    release.judgement = steps.judgement_of(release)
+    release.verdict = release.judgement["verdict"]
+    release.evidence_digest = steps.evidence_digest(release, release.judgement)
+    return release
+
+
+@transaction.atomic
+def store_release(*, actor: Actor, release: Release) -> Release:
+    """Give a judged release its number and store it."""
+    project = release.project
+    release.number = next_numbers(project, "release")
+    release.save(force_insert=True)
+    named = {
+        "candidate": release.candidate,
+        "baseline": release.baseline,
+        "version": release.test_set_version,
+        "policy": release.policy_version,
+    }
+    after = {name: str(row) for name, row in named.items()} | {"verdict": release.verdict, "evidence_digest": release.evidence_digest}
+    record(actor, "release.opened", "release", release, project_id=project.pk, after=after)
+    release.refresh_from_db(fields=["opened_at"])
+    return release
 
 
 def judge_release(*, actor: Actor, release: Release) -> Release:
@@ -141,8 +177,6 @@ def accept_too_few(*, actor: Actor, release: Release, check_name: str, reason: s
     """A named person accepts in writing that one check has too few cases. Only where the policy lets it; the verdict then names the strata."""
     require(actor, Can.SIGN, release.project)
     check = next((item for item in release.judgement.get("checks", []) if item["name"] == check_name), None)
-    if release.state != "open":
-        raise Closed("This release is closed; nothing can be accepted any more.")
     if check is None or check["if_too_few"] != "accept" or check["result"] != "not_enough_evidence":
         raise Invalid(
             "This check does not wait for an acceptance: the policy must say `if_too_few: accept`, and the check must have too few cases."
@@ -152,6 +186,9 @@ def accept_too_few(*, actor: Actor, release: Release, check_name: str, reason: s
     user = _user_of(actor)
     strata = [item["stratum"] for item in check["strata"] if item["result"] == "not_enough_evidence"]
     with transaction.atomic():
+        # Under the release's lock: an acceptance is in the evidence that is signed, or it comes too late.
+        if Release.objects.select_for_update().get(pk=release.pk).state != "open":
+            raise Closed("This release is closed; nothing can be accepted any more. Nothing was stored. Open a new release.")
         _, made = Acceptance.objects.get_or_create(
             release=release,
             check_name=check_name,
@@ -204,7 +241,8 @@ def sign_release(*, actor: Actor, release: Release, password: str, evidence_dige
 def _refuse_unless_signable(release: Release, user: User, evidence_digest: str, meaning: str) -> None:
     if release.state != "open":
         raise Closed(f"This release is {release.state} already. Nothing was changed.")
-    if release.evidence_digest != evidence_digest:
+    # Once more under the lock: an acceptance may have come in since the judgement.
+    if not evidence_digest == release.evidence_digest == steps.evidence_digest(release, release.judgement):
         raise EvidenceChanged(
             "The evidence is not what the page showed: its digest has changed. Nothing was signed. Read the page again, then sign.",
             extra={"evidence_digest": release.evidence_digest},

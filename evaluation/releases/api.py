@@ -16,7 +16,7 @@ from hardcases.errors import Invalid
 from hardcases.projects.doors import ProjectAPI
 from hardcases.projects.permissions import Can
 from hardcases.testsets.access import version_for
-from hardcases.web.idempotency import content_hash, idempotent
+from hardcases.web.idempotency import answered_before, content_hash, idempotent
 from hardcases.web.json_edge import StrictJSONParser
 from hardcases.web.pagination import keyset_page
 from hardcases.web.queries import ListParameters, Parameters, read_parameters
@@ -78,17 +78,21 @@ class ReleaseListAPI(ProjectAPI):
         wanted = ReleaseRequest(data=request.data)
         wanted.is_valid(raise_exception=True)
         names = wanted.validated_data
-        with idempotent(request, owner=self.actor.owner, content_hash=content_hash(json=request.data)) as slot:
+        hashed = content_hash(json=request.data)
+        if (before := answered_before(request, owner=self.actor.owner, content_hash=hashed)) is not None:
+            return before
+        judged = actions.judged_release(
+            actor=self.actor,
+            project=self.project,
+            candidate=model_version_for(self.project, names["candidate"]),
+            baseline=model_version_for(self.project, names["baseline"]),
+            version=version_for(self.project, names["test_set"]),
+            policy=policy_version_for(self.project, names["policy"]),
+            run=run_for(self.project, _number(names["runs"][0])) if names.get("runs") else None,
+        )
+        with idempotent(request, owner=self.actor.owner, content_hash=hashed) as slot:
             if not slot.replayed:
-                release = actions.open_release(
-                    actor=self.actor,
-                    project=self.project,
-                    candidate=model_version_for(self.project, names["candidate"]),
-                    baseline=model_version_for(self.project, names["baseline"]),
-                    version=version_for(self.project, names["test_set"]),
-                    policy=policy_version_for(self.project, names["policy"]),
-                    run=run_for(self.project, _number(names["runs"][0])) if names.get("runs") else None,
-                )
+                release = actions.store_release(actor=self.actor, release=judged)
                 url = reverse("api-release", args=[self.project.slug, release.number])
                 slot.reply(201, release_json(release, request.build_absolute_uri(url)), headers={"Location": url})
         return slot.response()

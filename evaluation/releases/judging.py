@@ -1,50 +1,34 @@
 """A policy's checks against the stored predictions of a run: codes and numbers, equal for equal evidence. No rows are written here."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import asdict, replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from evaluation.engine import gates
 from evaluation.engine.arrays import BadInput
-from evaluation.engine.data import Comparison
 from evaluation.engine.gates import Check, CheckResult, Result, StratumEvidence
 from evaluation.engine.gather import gather
 from evaluation.engine.sanity import Finding
-from evaluation.engine.strata import Strata, Stratum
+from evaluation.engine.strata import Stratum
 from evaluation.releases.documents import CheckSpec, PolicySpec, chosen
+from evaluation.runs.reports import Evidence
 
 JSON = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What checks are judged on.
-
-    `names`: ids of the reported strata in report order. `minimums`: each named stratum's own least number of cases. `sanity`: the report's
-    findings. `answered`: cases with an answer of the candidate's replicate 0. `seed`: of every resampling, from the evidence alone.
-    """
-
-    comparison: Comparison
-    strata: Strata
-    names: list[str]
-    minimums: dict[str, int]
-    sanity: list[JSON]
-    answered: int
-    seed: bytes
-
-    def of(self, metric: str) -> dict[str, StratumEvidence]:
-        """Per stratum. Raises BadInput for a metric that the project does not have."""
-        everything = Stratum("all", np.ones(self.comparison.cases, dtype=np.bool_))
-        found = gather(self.comparison, metric, [everything, *self.strata], seed=self.seed)
-        return {item.stratum: replace(item, min_n=self.minimums.get(item.stratum, 0)) for item in found}
+def _by_stratum(evidence: Evidence, metric: str) -> dict[str, StratumEvidence]:
+    """What the strata say about one metric. Raises BadInput for a metric that the project does not have."""
+    everything = Stratum("all", np.ones(evidence.comparison.cases, dtype=np.bool_))
+    found = gather(evidence.comparison, metric, [everything, *evidence.strata], seed=evidence.seed)
+    return {item.stratum: replace(item, min_n=evidence.minimums.get(item.stratum, 0)) for item in found}
 
 
 def judge(policy: PolicySpec, evidence: Evidence, *, accepted: dict[str, list[str]]) -> JSON:
     """Judge every check of the policy. `accepted`: check name → strata that a person accepted as too few."""
-    of_metric = lru_cache(maxsize=None)(evidence.of)
+    of_metric = lru_cache(maxsize=None)(partial(_by_stratum, evidence))
     checks = []
     for spec in policy.checks:
         if spec.kind == "coverage":

@@ -10,10 +10,10 @@ from django.utils.translation import gettext_noop
 from evaluation.releases.documents import read_policy
 from evaluation.releases.models import PolicyVersion, Release
 from evaluation.releases.queries import before_it_can_be_signed, facts_of
-from evaluation.releases.sentences import check_sentence, stratum_name, summary, verdict_sentence
+from evaluation.releases.sentences import check_sentence, summary, verdict_sentence
 from evaluation.releases.signing import statement, why_not
 from evaluation.runs.charts import Figure, ForestRow, forest
-from evaluation.runs.figures import figures_of
+from evaluation.runs.figures import figures_of, stratum_name
 from evaluation.runs.flips import cards
 from evaluation.runs.reports import report_of
 from hardcases.web import formatting

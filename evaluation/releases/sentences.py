@@ -5,17 +5,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from evaluation.runs.figures import stratum_name
 from hardcases.web import formatting
 
 JSON = dict[str, Any]
 LISTED = 3
-
-
-def stratum_name(stratum: str) -> str:
-    """A stratum id for people: `all` is all cases, `stratum:grey-paper` is grey paper, `class=7` stays as it is."""
-    if stratum == "all":
-        return _("all cases")
-    return stratum.removeprefix("stratum:").replace("-", " ") if stratum.startswith("stratum:") else stratum
 
 
 def _cases(n: int) -> str:

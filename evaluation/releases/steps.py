@@ -8,15 +8,14 @@ from django.db.models import F, Q
 from evaluation.registry.models import Replicate
 from evaluation.releases import judging
 from evaluation.releases.documents import read_policy
-from evaluation.releases.models import Release
-from evaluation.runs.material import material_of
+from evaluation.releases.models import Acceptance, Release
 from evaluation.runs.models import Run
 from evaluation.runs.queries import latest_run
-from evaluation.runs.reports import report_of
+from evaluation.runs.reports import evidence_of
 from hardcases.audit.actions import record
 from hardcases.audit.actors import Actor
 from hardcases.cases.models import Case
-from hardcases.testsets.models import Entry, Version
+from hardcases.testsets.models import Entry
 from hardcases.web.json_edge import digest_of
 
 JSON = dict[str, Any]
@@ -29,22 +28,13 @@ def judgement_of(release: Release) -> JSON:
     run = release.run
     if run is None or run.state != "succeeded":
         return judging.not_run(policy, WAITING)
-    material, report = material_of(run), report_of(run)
-    evidence = judging.Evidence(
-        comparison=material.comparison,
-        strata=material.strata,
-        names=list(dict.fromkeys(entry["stratum"] for entry in report["metrics"])),
-        minimums=_minimums(release.test_set_version),
-        sanity=report["sanity"],
-        answered=int(material.candidate[0].answered.sum()),
-        seed=material.seed,
-    )
-    return judging.judge(policy, evidence, accepted={item.check_name: item.strata for item in release.acceptances.all()})
+    accepted = {item.check_name: item.strata for item in _acceptances(release)}
+    return judging.judge(policy, evidence_of(run), accepted=accepted)
 
 
-def _minimums(version: Version) -> dict[str, int]:
-    """The least number of cases that each named stratum was frozen with."""
-    return {f"stratum:{item['slug']}": item["minimum"] for item in version.header["strata"] if item.get("minimum")}
+def _acceptances(release: Release) -> list[Acceptance]:
+    """By check; none of a release that is not stored yet."""
+    return list(Acceptance.objects.filter(release_id=release.pk).order_by("check_name"))
 
 
 def evidence_digest(release: Release, judgement: JSON) -> str | None:
@@ -68,7 +58,7 @@ def evidence_digest(release: Release, judgement: JSON) -> str | None:
             "waivers": [],
             "acceptances": [
                 {"check": item.check_name, "strata": item.strata, "reason": item.reason, "by": item.by_name}
-                for item in release.acceptances.order_by("check_name")
+                for item in _acceptances(release)
             ],
             "reviews": [],
         }
@@ -87,26 +77,44 @@ def _predictions(run: Run) -> JSON:
 
 
 def judge(actor: Actor, release: Release) -> Release:
-    """Compute the checks from stored evidence and keep the answer. The same evidence gives the same digest and writes nothing."""
-    if release.state != "open":
-        return release
-    judgement = judgement_of(release)
-    digest = evidence_digest(release, judgement)
-    with transaction.atomic():
-        locked = Release.objects.select_for_update().get(pk=release.pk)
-        if locked.state == "open" and (locked.evidence_digest != digest or locked.judgement != judgement):
-            before = {"verdict": locked.verdict, "evidence_digest": locked.evidence_digest}
-            locked.judgement, locked.verdict, locked.evidence_digest = judgement, judgement["verdict"], digest
-            locked.save(update_fields=["judgement", "verdict", "evidence_digest"])
-            after = {"verdict": locked.verdict, "evidence_digest": digest}
-            record(actor, "release.judged", "release", release, project_id=release.project_id, before=before, after=after)
-    release.refresh_from_db()
+    """Compute the checks from stored evidence and keep the answer. The same evidence gives the same digest and writes nothing.
+
+    Computing takes a while and happens outside the transaction, so what it was computed from is compared again under the lock.
+    """
+    while release.state == "open":
+        seen = _changeable(release)
+        judgement = judgement_of(release)
+        digest = evidence_digest(release, judgement)
+        with transaction.atomic():
+            locked = Release.objects.select_for_update().get(pk=release.pk)
+            unchanged = _changeable(locked) == seen
+            if unchanged:
+                _store_judgement(actor, locked, judgement, digest)
+        release.refresh_from_db()
+        if unchanged:
+            break
     return release
+
+
+def _changeable(release: Release) -> tuple[int | None, str | None, list[str]]:
+    """What a judgement depends on and can still change while the release is open: all else is frozen."""
+    state = Run.objects.values_list("state", flat=True).get(pk=release.run_id) if release.run_id else None
+    return release.run_id, state, [item.check_name for item in _acceptances(release)]
+
+
+def _store_judgement(actor: Actor, locked: Release, judgement: JSON, digest: str | None) -> None:
+    if locked.state != "open" or (locked.evidence_digest == digest and locked.judgement == judgement):
+        return
+    before = {"verdict": locked.verdict, "evidence_digest": locked.evidence_digest}
+    locked.judgement, locked.verdict, locked.evidence_digest = judgement, judgement["verdict"], digest
+    locked.save(update_fields=["judgement", "verdict", "evidence_digest"])
+    after = {"verdict": locked.verdict, "evidence_digest": digest}
+    record(actor, "release.judged", "release", locked, project_id=locked.project_id, before=before, after=after)
 
 
 def attach_run(actor: Actor, release: Release) -> Release:
     """Give a release that was opened before its run finished the run that has finished since, and judge it."""
-    run = latest_run(release.candidate, release.baseline, release.test_set_version)
+    run = None if release.run_id else latest_run(release.candidate, release.baseline, release.test_set_version)
     if run is not None and Release.objects.filter(pk=release.pk, state="open", run=None).update(run=run):
         release.refresh_from_db()
     return judge(actor, release)

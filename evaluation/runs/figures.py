@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from evaluation.runs.charts import Figure, ForestRow, SeedSeries, forest, seeds
 from evaluation.runs.models import Run
 from hardcases.blobs.store import get_store
-from hardcases.web.json_edge import canonical, read_json
+from hardcases.web.json_edge import read_json, stable
 
 HEADLINE = "accuracy"
 MAX_FIGURES = 20_000_000
@@ -23,12 +23,26 @@ def flips_url(run: Run, stratum: str, outcome: str = "newly_wrong") -> str:
     return f"{reverse('run-flips', args=[run.project.slug, run.number])}?{query}"
 
 
+def stratum_name(stratum: str) -> str:
+    """A stratum's id for people: `all` is all cases, `stratum:grey-paper` is grey paper, `class=7` stays as it is."""
+    if stratum == "all":
+        return _("all cases")
+    return stratum.removeprefix("stratum:").replace("-", " ") if stratum.startswith("stratum:") else stratum
+
+
+def is_drawn(stratum: str, *, named: bool) -> bool:
+    """Where people named strata, the values of the attributes behind them would draw the same cases twice; the table holds them."""
+    return not named or stratum == "all" or stratum.startswith(("stratum:", "class="))
+
+
 def draw(run: Run, report: dict[str, Any]) -> dict[str, Any]:
     """Both figures as plain values; a report without a baseline has no forest, one without several replicates no seeds."""
     rows = [entry for entry in report["metrics"] if entry["metric"] == HEADLINE]
     drawn = {}
     if report["baseline"]:
-        drawn["forest"] = asdict(forest([_forest_row(run, entry) for entry in rows], title=_("Change of accuracy per stratum")))
+        named = any(entry["stratum"].startswith("stratum:") for entry in rows)
+        chosen = [_forest_row(run, entry) for entry in rows if is_drawn(entry["stratum"], named=named)]
+        drawn["forest"] = asdict(forest(chosen, title=_("Change of accuracy per stratum")))
     overall = next((entry for entry in rows if entry["stratum"] == "all"), None)
     if overall is not None and len(overall["replicates"]) > 1:
         drawn["seeds"] = asdict(seeds(_series(run, report, overall), title=_("Accuracy of each replicate, all cases")))
@@ -38,7 +52,7 @@ def draw(run: Run, report: dict[str, Any]) -> dict[str, Any]:
 def _forest_row(run: Run, entry: dict[str, Any]) -> ForestRow:
     change = (entry.get("artefact") or entry)["difference"] or {}
     return ForestRow(
-        label=_("all cases") if entry["stratum"] == "all" else entry["stratum"],
+        label=stratum_name(entry["stratum"]),
         n=entry["n"],
         value=change.get("value"),
         low=change.get("low"),
@@ -55,7 +69,7 @@ def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[See
     ]
     drawn = [
         SeedSeries(
-            label=report["model"],
+            label=run.model_version.version,
             is_candidate=True,
             values=[(name, value) for name, value in values if value is not None],
             mean=entry["value"],
@@ -64,13 +78,21 @@ def _series(run: Run, report: dict[str, Any], entry: dict[str, Any]) -> list[See
     ]
     if entry["baseline"] and entry["baseline"]["value"] is not None:
         theirs = entry["baseline"]["value"]
-        drawn.append(SeedSeries(label=report["baseline"], is_candidate=False, values=[("0", theirs)], mean=theirs, sd=None))
+        drawn.append(
+            SeedSeries(
+                label=run.baseline_version.version if run.baseline_version else "",
+                is_candidate=False,
+                values=[("0", theirs)],
+                mean=theirs,
+                sd=None,
+            )
+        )
     return drawn
 
 
 def store_figures(drawn: dict[str, Any]) -> str:
     """Keep the figures as one blob."""
-    return get_store().put_bytes(canonical(drawn))
+    return get_store().put_bytes(stable(drawn))
 
 
 def figures_of(run: Run) -> dict[str, Figure]:

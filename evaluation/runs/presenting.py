@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from evaluation.runs import steps
-from evaluation.runs.figures import figures_of, flips_url
+from evaluation.runs.figures import figures_of, flips_url, is_drawn, stratum_name
 from evaluation.runs.flips import cards
 from evaluation.runs.material import FAILURES
 from evaluation.runs.models import Run
@@ -96,7 +96,9 @@ def report_page(run: Run, *, metric: str = "accuracy") -> JSON:
         "metric_name": metric_name(metric),
         "metrics": [{"id": name, "name": metric_name(name), "current": name == metric} for name in _metric_ids(report)],
         "strata": _strata(run, strata, flips),
+        "strata_groups": _groups(_strata(run, strata, flips)),
         "figures": figures_of(run),
+        "disagreeing": _disagreeing(report),
         "sanity": [item | {"sentence": _(SANITY.get(item["code"], item["code"]))} for item in report["sanity"]],
         "missing": _missing(report),
         "missing_url": flips_url(run, "all", "missing"),
@@ -112,11 +114,6 @@ def metric_name(metric: str) -> str:
     """The word for a metric id; `sensitivity[nodule]` keeps its class."""
     name, bracket, rest = metric.partition("[")
     return f"{_(NAMES.get(name, name))}{bracket}{rest}"
-
-
-def stratum_name(stratum: str) -> str:
-    """A stratum's id as people read it."""
-    return _("all cases") if stratum == "all" else stratum.removeprefix("stratum:")
 
 
 def sentences(run: Run, report: JSON) -> list[JSON]:
@@ -144,7 +141,11 @@ def _changed(run: Run, entry: JSON, gap: JSON, flips: JSON) -> JSON:
         "n": formatting.count(flips["n"]),
     }
     text = _("%(stratum)s: accuracy changed by %(points)s %(interval)s; %(wrong)s newly wrong and %(right)s newly right of %(n)s cases.")
-    return {"text": text % words, "url": flips_url(run, entry["stratum"])}
+    return {"text": _capital(text % words), "url": flips_url(run, entry["stratum"]), "stratum": words["stratum"]}
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _overall_alone(report: JSON) -> str:
@@ -186,10 +187,32 @@ def _strata(run: Run, entries: Iterable[JSON], flips: dict[str, JSON]) -> list[J
     return sorted(rows, key=_worst_first)
 
 
+def _groups(rows: list[JSON]) -> list[JSON]:
+    """All cases, the strata that people named, then the values of each field; in each group the worst stays first."""
+    found: dict[str, list[JSON]] = {}
+    for row in rows:
+        stratum = row["stratum"]
+        field = "all" if stratum == "all" else "stratum" if stratum.startswith("stratum:") else stratum.partition("=")[0]
+        found.setdefault(field, []).append(row)
+    first = {"all": 0, "stratum": 1, "class": 2}
+    words = {"all": "", "stratum": _("Named strata"), "class": _("Classes")}
+    ordered = sorted(found, key=lambda field: (first.get(field, 3), field))
+    return [{"title": words.get(field, field), "rows": found[field]} for field in ordered]
+
+
 def _worst_first(row: JSON) -> tuple[bool, bool, float, str]:
     """All cases on top, then by the lower end of the change (without a baseline: of the value), undefined last."""
     low = row["difference"].get("low") if row["flips"] else row["low"]
     return row["stratum"] != "all", low is None, low if low is not None else 0.0, row["stratum"]
+
+
+def _disagreeing(report: JSON) -> list[JSON]:
+    """All cases, then the strata in which the seeds spread most."""
+    known = [row for row in report["replicates"]["strata"] if row["sd"] is not None]
+    named = any(row["stratum"].startswith("stratum:") for row in known)
+    rows = [row | {"name": stratum_name(row["stratum"])} for row in known if is_drawn(row["stratum"], named=named)]
+    rows.sort(key=lambda row: (row["stratum"] != "all", -row["sd"], row["stratum"]))
+    return rows[: SHOWN + 1]
 
 
 def _missing(report: JSON) -> JSON | None:

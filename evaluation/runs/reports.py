@@ -1,4 +1,4 @@
-"""The report of a run: computed once from stored predictions, kept as canonical JSON under its digest.
+"""The report of a run: computed once from stored predictions, kept as JSON with sorted keys under the digest of its bytes.
 
 It holds digests, names and numbers, and no run number, time or host: the same evidence gives the same bytes.
 """
@@ -15,7 +15,7 @@ from evaluation.runs.material import FAILURES, Answers, Material, material_of
 from evaluation.runs.models import Run
 from hardcases.blobs.store import get_store
 from hardcases.errors import Conflict
-from hardcases.web.json_edge import canonical, read_json
+from hardcases.web.json_edge import read_json, stable
 
 FORMAT = "hardcases/report/1"
 LISTED = 100
@@ -129,8 +129,8 @@ def evidence_of(run: Run) -> Evidence:
 
 
 def store_report(document: Report) -> str:
-    """Keep a report under the SHA-256 of its RFC 8785 form, and return that."""
-    return get_store().put_bytes(canonical(document))
+    """Keep a report under the SHA-256 of its bytes, and return that."""
+    return get_store().put_bytes(stable(document))
 
 
 def entry(document: Report, metric: str, stratum: str) -> Report | None:

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from evaluation.runs import actions, presenting, states
 from evaluation.runs.access import run_for, runs_of
-from evaluation.runs.figures import flips_url
+from evaluation.runs.figures import flips_url, stratum_name
 from evaluation.runs.flips import cards_of, said_in_words
 from evaluation.runs.forms import StartForm
 from evaluation.runs.models import Run
@@ -146,7 +146,7 @@ class FlipsPage(ProjectPage):
         context: dict[str, Any] = {
             "run": run,
             "notes": given.notes,
-            "stratum": presenting.stratum_name(stratum),
+            "stratum": stratum_name(stratum),
             "outcome": outcome,
             "outcome_name": _(presenting.OUTCOMES[outcome]),
             "tabs": presenting.outcome_tabs(run, outcome, stratum),

@@ -1,4 +1,4 @@
-"""Where blobs lie: a local folder or an S3-compatible bucket, behind one small protocol.
+"""Where blobs lie: a local folder (here) or an S3-compatible bucket (`bucket`), behind one small protocol.
 
 A backend knows names and bytes; hashing, limits and verification are the store's. Both name a blob `ab/cd/<sha256>`.
 """
@@ -11,12 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Protocol
-
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-from django.core.files.base import File
-from storages.backends.s3 import S3Storage
+from typing import IO, Protocol
 
 from hardcases.errors import Refusal, StorageFull, Unavailable
 
@@ -44,8 +39,8 @@ class StoredBlob:
 class BlobBackend(Protocol):
     """What the store asks of a backend. Digests are 64 lower-case hex digits, checked by the store."""
 
-    def put(self, path: Path, digest: str) -> None:
-        """Move the complete file at `path` to its final name; the file is consumed. Doing it twice does no harm."""
+    def put(self, path: Path, digest: str, *, durable: bool = True) -> None:
+        """Move the complete file at `path` to its final name; the file is consumed. Doing it twice does no harm. Durable unless it need not be."""
 
     def open(self, digest: str) -> IO[bytes]:
         """Raises `BlobMissing`."""
@@ -57,6 +52,9 @@ class BlobBackend(Protocol):
 
     def delete(self, digest: str) -> None:
         """An absent blob is no error."""
+
+    def delete_untouched(self, digest: str, since: datetime) -> bool:
+        """Delete unless it was written again since then, by somebody whose row is about to follow. Whether it was deleted."""
 
     def list(self) -> Iterator[StoredBlob]: ...
 
@@ -87,6 +85,11 @@ def no_room() -> StorageFull:
     return StorageFull("There is no room left in the file store. Nothing was stored. Free some space, then send it again.", retry_after=60)
 
 
+def sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename durable: the name lives in the folder, so the folder is what must reach the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -105,11 +108,17 @@ class LocalBackend:
     def _path(self, digest: str) -> Path:
         return self.root / relative_name(digest)
 
-    def put(self, path: Path, digest: str) -> None:
+    def put(self, path: Path, digest: str, *, durable: bool = True) -> None:
         # Renamed over an existing blob too: that heals a damaged one and renews the date that the sweep for orphans looks at.
         target = self._path(digest)
         with full_disk_as_refusal():
             self._make_folder(target.parent)
+            if not durable:
+                with contextlib.suppress(FileExistsError):
+                    target.hardlink_to(path)
+                    path.unlink()
+                    return
+                sync_file(path)  # the blob that is there may be somebody's original: only a synced file may take its place
             path.replace(target)
             sync_folder(target.parent)
 
@@ -137,6 +146,19 @@ class LocalBackend:
     def delete(self, digest: str) -> None:
         self._path(digest).unlink(missing_ok=True)
 
+    def delete_untouched(self, digest: str, since: datetime) -> bool:
+        # Taken away first and looked at afterwards: a write before that shows in the date, a write after it makes a file of its own.
+        path, taken = self._path(digest), self.root / f"sweeping-{digest}"
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(taken)
+            if taken.stat().st_mtime < since.timestamp():
+                taken.unlink()
+                return True
+            with contextlib.suppress(FileExistsError):
+                path.hardlink_to(taken)
+            taken.unlink()
+        return False
+
     def list(self) -> Iterator[StoredBlob]:
         for path in sorted(self.root.glob("??/??/*")):
             if is_digest(path.name):
@@ -148,69 +170,6 @@ class LocalBackend:
             raise Unavailable(
                 f"The file store {self.root} cannot be written. Nothing was stored. An operator must correct its permissions."
             )
-
-
-@contextlib.contextmanager
-def _bucket_trouble(digest: str = "") -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise BlobMissing(digest) from error
-    except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404 and digest:
-            raise BlobMissing(digest) from error
-        raise _unreachable() from error
-    except BotoCoreError as error:
-        raise _unreachable() from error
-
-
-def _unreachable() -> Unavailable:
-    return Unavailable("The object storage does not answer. Nothing was stored. Send it again in a minute.", retry_after=30)
-
-
-class S3Backend:
-    """Blobs in a bucket through django-storages; `AWS_*` settings say where and as whom. An S3 object appears whole or not at all."""
-
-    def __init__(self, bucket: str, **options: Any) -> None:
-        self.storage = S3Storage(bucket_name=bucket, file_overwrite=True, querystring_auth=True, default_acl=None, **options)
-        patience = Config(connect_timeout=3, read_timeout=30, retries={"total_max_attempts": 3})
-        self.storage.client_config = self.storage.client_config.merge(patience)
-
-    def put(self, path: Path, digest: str) -> None:
-        # Written even if it exists: for the same two reasons as on a folder.
-        with path.open("rb") as file, _bucket_trouble():
-            self.storage.save(relative_name(digest), File(file))
-        path.unlink()
-
-    def open(self, digest: str) -> IO[bytes]:
-        with _bucket_trouble(digest):
-            file = self.storage.open(relative_name(digest), "rb")
-            file.seek(0)  # django-storages asks the bucket only when the file is first used
-            opened: IO[bytes] = file
-            return opened
-
-    def size(self, digest: str) -> int:
-        with _bucket_trouble(digest):
-            return int(self.storage.size(relative_name(digest)))
-
-    def exists(self, digest: str) -> bool:
-        with _bucket_trouble():
-            return bool(self.storage.exists(relative_name(digest)))
-
-    def delete(self, digest: str) -> None:
-        with _bucket_trouble():
-            self.storage.delete(relative_name(digest))
-
-    def list(self) -> Iterator[StoredBlob]:
-        with _bucket_trouble():
-            for item in self.storage.bucket.objects.all():
-                name = item.key.rsplit("/", 1)[-1]
-                if is_digest(name):
-                    yield StoredBlob(name, int(item.size), item.last_modified)
-
-    def check_writable(self) -> None:
-        with _bucket_trouble():
-            self.storage.connection.meta.client.head_bucket(Bucket=self.storage.bucket_name)
 
 
 def free_and_total(folder: Path) -> tuple[int, int]:

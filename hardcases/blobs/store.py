@@ -18,17 +18,18 @@ from pathlib import Path
 from typing import IO
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from hardcases.blobs.backends import (
     BlobBackend,
     BlobMissing,
     LocalBackend,
-    S3Backend,
     StoredBlob,
     free_and_total,
     full_disk_as_refusal,
     is_digest,
     no_room,
+    sync_file,
 )
 from hardcases.errors import Refusal, TooLarge
 
@@ -37,6 +38,7 @@ __all__ = ["BlobDamaged", "BlobMissing", "BlobStore", "Received", "StoredBlob", 
 CHUNK = 1 << 20
 FREE_SHARE = 0.05
 FREE_BYTES = 1_000_000_000
+S3_BACKEND = "hardcases.blobs.bucket.S3Backend"
 
 
 class BlobDamaged(Refusal):
@@ -85,12 +87,13 @@ class BlobStore:
             on_failure.pop_all()
         return Received(path, digest.hexdigest(), size)
 
-    def commit(self, received: Received) -> str:
-        """Make a received file a blob and return its digest. Durable when it returns; the same content twice is one blob."""
+    def commit(self, received: Received, *, durable: bool = True) -> str:
+        """Make a received file a blob and return its digest. Durable when it returns, unless it need not be; the same content twice is one blob."""
         try:
-            with full_disk_as_refusal(), received.path.open("rb") as file:
-                os.fsync(file.fileno())
-            self.backend.put(received.path, received.sha256)
+            if durable:
+                with full_disk_as_refusal():
+                    sync_file(received.path)
+            self.backend.put(received.path, received.sha256, durable=durable)
         finally:
             received.path.unlink(missing_ok=True)
         return received.sha256
@@ -100,6 +103,14 @@ class BlobStore:
 
     def put_bytes(self, data: bytes) -> str:
         return self.commit(self.receive([data], limit=len(data)))
+
+    def put_derived(self, data: bytes) -> str:
+        """`put_bytes` for what can be made again: not synced, so a power cut may lose or damage it.
+
+        Whoever shows such a blob reads it verified (`read`) and has it made again when it is not there or not whole. A sync costs a disk several times as
+        long as making a small picture.
+        """
+        return self.commit(self.receive([data], limit=len(data)), durable=False)
 
     def open(self, digest: str, *, size: int | None = None) -> IO[bytes]:
         """A binary stream the caller closes. Raises `BlobMissing`, and `BlobDamaged` when `size` is given and differs."""
@@ -135,6 +146,10 @@ class BlobStore:
     def delete(self, digest: str) -> None:
         """Remove the bytes for good; an absent blob is no error."""
         self.backend.delete(_checked(digest))
+
+    def delete_untouched(self, digest: str, *, since: datetime) -> bool:
+        """Remove the bytes unless they were written again since then; whether they were removed. For the sweep for orphans."""
+        return self.backend.delete_untouched(_checked(digest), since)
 
     @contextlib.contextmanager
     def local_copy(self, digest: str) -> Iterator[Path]:
@@ -214,4 +229,4 @@ def get_store() -> BlobStore:
 def _store(data_dir: Path, bucket: str) -> BlobStore:
     root = data_dir / "blobs"
     scratch = root / "receiving"
-    return BlobStore(S3Backend(bucket) if bucket else LocalBackend(root), scratch)
+    return BlobStore(import_string(S3_BACKEND)(bucket) if bucket else LocalBackend(root), scratch)

@@ -21,26 +21,38 @@ MAX_ATTEMPTS = 3
 STOPPED_WORKERS = "Making its small copy stopped the worker three times. It is not tried again; the original is kept."
 
 
-def make_media(case_id: int) -> bool:
-    """Make thumbnail and display copy of one image. False when there was nothing to do, which a repeated message may well find.
+def make_media(*case_ids: int) -> int:
+    """Make thumbnail and display copy of these images, one after the other; returns how many there were to do, and a repeated message may find none.
 
-    The row itself is the lease: one worker at a time, and a picture that stops its worker three times is given up with a sentence.
+    The row itself is the lease: one worker at a time, and a picture that stops its worker three times is given up with a sentence. Only one is held at a
+    time, so that it does not take its neighbours with it; the end of one and the claim of the next are one commit.
     """
-    case = _claim(case_id)
-    if case is None:
-        return False
+    held: Case | None = None
+    outcome: dict[str, Any] = {}
+    found = 0
+    for case_id in (*case_ids, None):
+        with transaction.atomic():
+            kept = held is None or _finish(held, **outcome)
+            claimed = None if case_id is None else _claim(case_id)
+        if not kept:
+            _forget({digest for name, digest in outcome.items() if name.endswith("sha256")})
+        held = claimed
+        if held is not None:
+            found += 1
+            outcome = _made(held)
+    return found
+
+
+def _made(case: Case) -> dict[str, Any]:
+    """The columns that say what became of a claimed case's picture."""
     if case.media_attempt > MAX_ATTEMPTS:
-        _finish(case, media_state="failed", media_failure=STOPPED_WORKERS)
-        return True
+        return {"media_state": "failed", "media_failure": STOPPED_WORKERS}
     point("cases.media.claimed")
     try:
         thumbnail, display = _copies(get_store(), case)
     except Refusal as refusal:
-        _finish(case, media_state="failed", media_failure=refusal.sentence[:255])
-        return True
-    if not _finish(case, media_state="ready", thumbnail_sha256=thumbnail, display_sha256=display, media_failure=""):
-        _forget({thumbnail, display})
-    return True
+        return {"media_state": "failed", "media_failure": refusal.sentence[:255]}
+    return {"media_state": "ready", "thumbnail_sha256": thumbnail, "display_sha256": display, "media_failure": ""}
 
 
 def _due() -> Q:
@@ -56,10 +68,15 @@ def _claim(case_id: int) -> Case | None:
 
 def _copies(store: BlobStore, case: Case) -> tuple[str, str]:
     original = store.read(case.stored_sha256, size=case.size if case.stored_sha256 == case.sha256 else None)
-    display = store.put_bytes(pictures.display(original).data)
-    if max(case.width or 0, case.height or 0) <= pictures.TINY:
-        return display, display
-    return store.put_bytes(pictures.thumbnail(original).data), display
+    display, thumbnail = pictures.copies(original)
+    shown = store.put_derived(display.data)
+    return shown if thumbnail is display else store.put_derived(thumbnail.data), shown
+
+
+def make_again(case: Case) -> None:
+    """The copies of this case are gone or damaged, though the row names them: have them made from the original, as if they never had been."""
+    lost = Case.objects.filter(pk=case.pk, media_state="ready", display_sha256=case.display_sha256, thumbnail_sha256=case.thumbnail_sha256)
+    lost.update(media_state="pending", media_attempt=0, display_sha256=None, thumbnail_sha256=None)
 
 
 def _finish(case: Case, **columns: Any) -> bool:

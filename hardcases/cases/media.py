@@ -1,9 +1,11 @@
 """The bytes of a case for somebody who may see them: what was received, or the copies made for people."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import IO
 
-from hardcases.blobs.store import get_store
+from hardcases.blobs.store import BlobDamaged, BlobMissing, get_store
+from hardcases.cases.jobs import make_again
 from hardcases.cases.models import Case
 from hardcases.errors import Conflict, NotFound
 from hardcases.imaging.formats import HEAD, PNG, detect
@@ -27,7 +29,7 @@ class Media:
 def open_media(case: Case, version: str) -> Media:
     """`version` is original, display or thumbnail. A text or record is shown as it was received: there is nothing hidden in it.
 
-    Raises NotReady (409), NotFound, and what the store says about missing or damaged bytes.
+    Raises NotReady (409), NotFound, and what the store says about missing or damaged bytes of an original; a copy is then made again.
     """
     if case.state == "erased":
         raise NotFound(f"{case.key} was erased for good; there are no bytes any more.")
@@ -37,10 +39,12 @@ def open_media(case: Case, version: str) -> Media:
     digest = case.thumbnail_sha256 if version == "thumbnail" else case.display_sha256
     if digest is None:
         raise _not_there(case)
-    file = get_store().open(digest)
-    head = file.read(HEAD)
-    file.seek(0)
-    return Media(file, (detect(head) or PNG).media_type, case.key, digest, own_image=True)
+    try:
+        data = get_store().read(digest)
+    except (BlobMissing, BlobDamaged) as error:
+        make_again(case)
+        raise NotReady(f"The picture of {case.key} is being made again. Ask again in a few seconds.", retry_after=2) from error
+    return Media(BytesIO(data), (detect(data[:HEAD]) or PNG).media_type, case.key, digest, own_image=True)
 
 
 def _not_there(case: Case) -> NotFound | NotReady:

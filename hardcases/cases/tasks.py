@@ -14,6 +14,12 @@ def make_media(*, case_id: int, **_: Any) -> None:
 
 
 @shared_task
+def make_media_of(*, case_ids: list[int], **_: Any) -> None:
+    """`make_media` for several, as the sweeper finds them."""
+    jobs.make_media(*case_ids)
+
+
+@shared_task
 def wake_snoozed(**_: Any) -> None:
     """Bring back what was snoozed until now."""
     jobs.wake_snoozed()

@@ -23,19 +23,27 @@ class Settings:
 def find(url: str | None = None, token: str | None = None, project: str | None = None, *, folder: Path | None = None) -> Settings:
     """Each setting from its argument, else `HARDCASES_URL/TOKEN/PROJECT`, else the nearest `.hardcases.toml` at or above `folder`.
 
-    Raises `SettingsError` if one is nowhere, or the file cannot be read.
+    A file lies in a folder that may be somebody else's, a checkout for example: it may not say where a token goes that it did not
+    bring itself. Raises `SettingsError` for that, if a setting is nowhere, or if the file cannot be read.
     """
     given = {"url": url, "token": token, "project": project}
     stored: dict[str, str] | None = None
     found: dict[str, str] = {}
+    from_file: set[str] = set()
     for name in _NAMES:
         value = given[name] or os.environ.get(f"HARDCASES_{name.upper()}")
         if not value:
             stored = _stored(folder or Path.cwd()) if stored is None else stored
             value = stored.get(name)
+            from_file.add(name)
         if not value:
             raise SettingsError(f'The {name} is not set. Set HARDCASES_{name.upper()}, or write {name} = "…" into {FILE}.')
         found[name] = value
+    if "url" in from_file and "token" not in from_file:
+        raise SettingsError(
+            f"The url comes from {FILE}, but the token does not, so the file decides who receives your token. Nothing was sent. "
+            "Give the url as --url or HARDCASES_URL as well, or write the token into the same file."
+        )
     if not found["url"].startswith(("http://", "https://")):
         raise SettingsError(f"The url {found['url']!r} must begin with http:// or https://.")
     return Settings(url=found["url"], token=found["token"], project=found["project"])

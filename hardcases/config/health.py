@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count, F, Min, Sum
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -16,22 +20,16 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from evaluation.registry.guards import GUARDS as REGISTRY_GUARDS
-from evaluation.releases.guards import GUARDS as RELEASE_GUARDS
-from evaluation.runs.guards import GUARDS as RUN_GUARDS
+from evaluation.runs.models import Shard
 from hardcases.audit import sealing
-from hardcases.audit.guards import AUDIT_GUARDS, missing_guards
+from hardcases.audit.guards import EXPECTED, missing_guards
 from hardcases.blobs.store import get_store
-from hardcases.cases.guards import GUARDS as CASE_GUARDS
 from hardcases.config.env import is_loopback
 from hardcases.errors import Forbidden, Refusal
-from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.projects.authentication import client_address
-from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
 from hardcases.web.problems import respond_to
 from hardcases.work.models import Job, OutboxEvent
 
-ALL_GUARDS = [*AUDIT_GUARDS, *CASE_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS, *REGISTRY_GUARDS, *RUN_GUARDS, *RELEASE_GUARDS]
 OK = "ok"
 
 
@@ -42,10 +40,17 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"status": OK})
 
 
+@lru_cache(maxsize=1)
+def _shipped_migrations() -> frozenset[tuple[str, str]]:
+    """(app, name) of every migration of this version; files, read once."""
+    return frozenset(MigrationLoader(None).disk_migrations)
+
+
 def _database() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    missing = missing_guards(ALL_GUARDS, connection)
+    pending = _shipped_migrations() - set(MigrationRecorder(connection).applied_migrations())
+    if pending:
+        return f"The database lacks {len(pending)} migrations. Run: manage.py migrate"
+    missing = missing_guards(EXPECTED.values(), connection)
     return OK if not missing else f"The database lacks the guards {', '.join(missing)}. Run: manage.py migrate"
 
 
@@ -116,19 +121,41 @@ class WorkCollector(Collector):
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One gauge a question."""
+        """One gauge a question; without a database only that it is away."""
+        try:
+            gauges = list(self._gauges())
+        except DatabaseError:
+            gauges = []
+        yield GaugeMetricFamily("hardcases_database_up", "Whether the database answers", value=bool(gauges))
+        yield from gauges
+
+    def _gauges(self) -> Iterator[GaugeMetricFamily]:
         jobs = Job.objects.filter(state__in=["queued", "running"]).aggregate(oldest=Min("run_after"), number=Count("pk"))
         yield GaugeMetricFamily("hardcases_jobs_open", "Jobs waiting or running", value=jobs["number"])
         yield GaugeMetricFamily("hardcases_queue_age_seconds", "Age of the oldest open job", value=_age(jobs["oldest"]))
         failed = Job.objects.filter(state="failed").count()
         yield GaugeMetricFamily("hardcases_jobs_failed", "Jobs that ended in failure", value=failed)
-        repeated = Job.objects.filter(attempt__gt=1).aggregate(total=Sum(F("attempt") - 1))["total"] or 0
-        yield GaugeMetricFamily("hardcases_job_takeovers", "Claims of jobs beyond the first", value=repeated)
+        yield self._takeovers()
         events = OutboxEvent.objects.filter(state__in=["queued", "running"]).aggregate(oldest=Min("created_at"))
         yield GaugeMetricFamily("hardcases_outbox_age_seconds", "Age of the oldest undelivered event", value=_age(events["oldest"]))
         yield GaugeMetricFamily(
             "hardcases_audit_seal_lag_seconds", "Age of the oldest unsealed audit event", value=_age(sealing.oldest_unsealed())
         )
+
+    @staticmethod
+    def _takeovers() -> GaugeMetricFamily:
+        """Of work that has not ended and of failed work: a worker died or was too slow, and another began again."""
+        gauge = GaugeMetricFamily("hardcases_lease_takeovers", "Claims beyond the first", labels=["of"])
+        open_runs = Q(run__state__in=["queued", "running", "finalising"])
+        tables: dict[str, QuerySet[Any]] = {
+            "jobs": Job.objects.all(),
+            "events": OutboxEvent.objects.all(),
+            "shards": Shard.objects.filter(open_runs),
+        }
+        for name, rows in tables.items():
+            total = rows.filter(attempt__gt=1).aggregate(total=Sum(F("attempt") - 1))["total"] or 0
+            gauge.add_metric([name], total)
+        return gauge
 
 
 REGISTRY.register(WorkCollector())

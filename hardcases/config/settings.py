@@ -10,6 +10,7 @@ from typing import Any
 import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Exchange, Queue
 
 from hardcases.config import env, logs
 
@@ -128,9 +129,13 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # Celery's default of 100 would end workers and beat in a long outage
+# A worker serves its queues in turn: hints of requests, what the sweeper found, and beat's own errand.
+CELERY_TASK_DEFAULT_QUEUE = "hints"
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("hints", "sweep", "beat")]
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 2, "max_retries": 1, "visibility_timeout": 3600}
-CELERY_BEAT_SCHEDULE = {"sweep": {"task": "hardcases.work.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}}}
+CELERY_BEAT_SCHEDULE = {"sweep": {"task": "hardcases.work.tasks.sweep", "schedule": 5.0, "options": {"queue": "beat", "expires": 5}}}
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 
 # --- People ------------------------------------------------------------------------------------------------------------------------------------------
@@ -199,6 +204,7 @@ SPECTACULAR_SETTINGS = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "hardcases.web.uploads.TidyUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = str(DATA_DIR / "incoming")
 Path(FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, exist_ok=True)
 DATA_UPLOAD_MAX_NUMBER_FILES = 1_001

@@ -1,6 +1,7 @@
 """The processes of an installation on one machine, and the supervisor file that keeps them running.
 
-A worker that is killed comes back: leases bring its work back with it. (`supervisor` notices a killed Celery pool; simpler runners do not.)
+A worker that is killed comes back: leases bring its work back with it. (`supervisor` notices a killed Celery pool; simpler runners do not.) When the
+supervisor itself ends, however it ends, its children end too (see `tether`).
 """
 
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from django.conf import settings
 
 WEB_WORKERS, WEB_THREADS = 2, 4
+TETHER = Path(__file__).with_name("tether.py")
 
 
 def programs() -> dict[str, list[str]]:
@@ -40,7 +42,8 @@ def programs() -> dict[str, list[str]]:
 
 
 def _program(name: str, command: list[str]) -> str:
-    line = " ".join(f'"{part}"' for part in command).replace("%", "%%")
+    tethered = [sys.executable, "-I", str(TETHER), *command]
+    line = " ".join(f'"{part}"' for part in tethered).replace("%", "%%")
     return f"""
 [program:{name}]
 command={line}

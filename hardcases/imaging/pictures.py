@@ -104,6 +104,18 @@ def thumbnail(source: Source, side: int = 256) -> Picture:
     return _guarded(source, shrink)
 
 
+def copies(source: Source, side: int = 256) -> tuple[Picture, Picture]:
+    """Display copy and thumbnail from one decode; the same copy twice where it is no larger than a thumbnail. Raises as `inspect` does."""
+
+    def make(image: Image.Image, kind: ImageFormat) -> tuple[Picture, Picture]:
+        orientation = _orientation(image)
+        upright = _turned(_showable(image), orientation)
+        whole = _encoded(upright, lossless=kind is not JPEG or max(upright.size) <= TINY, quality=90)
+        return whole, whole if max(upright.size) <= side else _shrunk(upright, side)
+
+    return _guarded(source, make)
+
+
 def pixels(source: Source, *, mode: str = "RGB", size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
     """Frame 0 as a model takes it: upright, uint8 (height, width, 1 or 3 channels), resized to `size` (height, width) if it differs.
 
@@ -217,11 +229,13 @@ def _display(image: Image.Image, kind: ImageFormat) -> Picture:
 def _thumbnail(image: Image.Image, kind: ImageFormat, side: int) -> Picture:
     orientation = _orientation(image)
     image.draft(None, (side * 2, side * 2))  # at least twice the goal, so that the reduction below still smooths
-    shown = _showable(image)
+    return _shrunk(_turned(_showable(image), orientation), side)
+
+
+def _shrunk(shown: Image.Image, side: int) -> Picture:
     if max(shown.size) > side:
         shown.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    lossless = shown.mode == "RGBA" or max(shown.size) <= TINY
-    return _encoded(_turned(shown, orientation), lossless=lossless, quality=85)
+    return _encoded(shown, lossless=shown.mode == "RGBA" or max(shown.size) <= TINY, quality=85)
 
 
 def _pixels(image: Image.Image, mode: str, size: tuple[int, int] | None) -> NDArray[np.uint8]:

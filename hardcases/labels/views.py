@@ -1,5 +1,7 @@
 """The page of one case: the highest room whose facts it shows itself; rooms above fill the slots."""
 
+import re
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.contrib import messages
@@ -22,6 +24,14 @@ from hardcases.web.queries import Parameters, read_page_parameters
 HISTORY = 50
 
 
+def keyed(classes: Sequence[str]) -> list[tuple[str, str]]:
+    """Each class with the key that follows L: the class itself where all are single letters or digits, else its place up to the ninth."""
+    keys = [name.lower() for name in classes]
+    if all(re.fullmatch("[a-z0-9]", key) for key in keys) and len(set(keys)) == len(keys):
+        return list(zip(classes, keys, strict=True))
+    return [(name, str(place) if place < 10 else "") for place, name in enumerate(classes, 1)]
+
+
 class CasePage(ProjectPage):
     """One failure, whole."""
 
@@ -42,7 +52,7 @@ class CasePage(ProjectPage):
                 "sightings": case.sightings.order_by("-id")[:HISTORY],
                 "revisions": revisions,
                 "newest": revisions[0][0].label.get("label") if revisions else None,
-                "classes": self.project.classes if self.project.task == "classification" else [],
+                "classes": keyed(self.project.classes) if self.project.task == "classification" else [],
                 "reasons": presenting.reasons(),
                 "declined_as": {code: word for code, word, _key in presenting.reasons()}.get(case.decline_reason or ""),
                 "snoozes": presenting.snoozes(),

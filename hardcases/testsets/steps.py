@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import rfc8785
 from django.db import connection
 from django.db.models import QuerySet
 
@@ -19,6 +18,7 @@ from hardcases.labels.models import CurrentLabel
 from hardcases.testsets import tree
 from hardcases.testsets.models import DraftChange, Entry, PinnedAttributes, Stratum, TestSet
 from hardcases.testsets.refusals import LISTED, Unlabelled
+from hardcases.web.json_edge import canonical
 
 CHUNK = 2_000  # cases a settling step handles at a time: few enough for one IN list on both databases, and for a short write lock
 
@@ -27,7 +27,7 @@ Memberships = Mapping[int, Sequence[str]]
 
 def attributes_digest(salt: bytes, attributes: dict[str, Any]) -> str:
     """SHA-256 in hex of the salt followed by the attributes in RFC 8785 form."""
-    return hashlib.sha256(salt + rfc8785.dumps(attributes)).hexdigest()
+    return hashlib.sha256(salt + canonical(attributes)).hexdigest()
 
 
 def settle(test_set: TestSet, number: int, case_ids: Sequence[int]) -> None:

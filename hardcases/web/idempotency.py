@@ -13,7 +13,7 @@ time anyway, so it waits for its turn and then finds the finished reply. Refusal
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Protocol
@@ -103,9 +103,30 @@ def idempotent(request: RequestLike, *, owner: str, content_hash: str) -> Iterat
             raise RuntimeError("The view left its idempotent block without slot.reply().")
 
 
+def answered_before(request: RequestLike, *, owner: str, content_hash: str) -> Response | None:
+    """The stored answer to this very request, if there is one: for views that compute for long before they open the transaction.
+
+    Raises `KeyReused`. None promises nothing: `idempotent` decides.
+    """
+    key = _key_of(request)
+    row = None if key is None else IdempotencyReply.objects.filter(owner=owner, key=key).first()
+    if row is None:
+        return None
+    return _replay(row, _request_hash(request, content_hash)).response()
+
+
 def forget_replies(*, before: datetime) -> int:
     """Delete replies stored before `before` (we promise 24 hours and keep 30 days); returns how many. For the sweeper."""
     return IdempotencyReply.objects.filter(created_at__lt=before).delete()[0]
+
+
+def rewrite_replies(*, containing: str, rewrite: Callable[[Any], Any]) -> int:
+    """Change what stored answers say, for a lawful erasure; returns how many. Every answer is searched: erasures are rare, and no index helps."""
+    changed = 0
+    for row in IdempotencyReply.objects.filter(body__contains=containing).iterator(chunk_size=100):
+        body = json.dumps(rewrite(json.loads(row.body)), cls=JSONEncoder, ensure_ascii=False)
+        changed += IdempotencyReply.objects.filter(pk=row.pk).exclude(body=body).update(body=body)
+    return changed
 
 
 def _key_of(request: RequestLike) -> str | None:
@@ -131,6 +152,10 @@ def _claim(owner: str, key: str, request_hash: str) -> Slot:
     row = IdempotencyReply.objects.get(owner=owner, key=key)
     if row.pk == ours.pk:
         return Slot(row, replayed=False)
+    return _replay(row, request_hash)
+
+
+def _replay(row: IdempotencyReply, request_hash: str) -> Slot:
     if row.request_hash != request_hash:
         raise KeyReused("This Idempotency-Key was used for another request. Nothing was stored. Use a new key for a new request.")
     return Slot(row, replayed=True)

@@ -69,6 +69,7 @@ def _constant(literal: str) -> _Unacceptable:
     return _Unacceptable(f"{literal} is not JSON; leave the value out or send null.")
 
 
+_SORTED = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 _DECODER = json.JSONDecoder(object_pairs_hook=_Pairs, parse_int=_integer, parse_float=_number, parse_constant=_constant)
 
 
@@ -229,7 +230,38 @@ def json_part(data: QueryDict, files: MultiValueDict[str, Any], name: str, *, li
 
 def canonical(value: Any) -> bytes:
     """RFC 8785 form of a value that came through `read_json` or was made of its types. UTF-8 bytes, keys sorted by UTF-16 code units."""
-    return rfc8785.dumps(value)
+    return _plain(value) or rfc8785.dumps(value)
+
+
+def _plain(value: Any) -> bytes | None:
+    """The same bytes from Python's own encoder, twenty times faster, where it writes them as RFC 8785 wants; None where it might not."""
+    if not _alike(value):
+        return None
+    try:
+        return _SORTED.encode(value).encode()
+    except UnicodeEncodeError:
+        return None  # a lone surrogate: the other encoder says so in its own words
+
+
+def _alike(value: Any) -> bool:
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is dict:
+        return all(type(key) is str and key.isascii() and _alike(item) for key, item in value.items())
+    if kind is list:
+        return all(map(_alike, value))
+    if kind is int:
+        return bool(-MAX_INTEGER <= value <= MAX_INTEGER)
+    return bool(kind is float and 1e-4 <= abs(value) < 1e16 and not value.is_integer())  # where both write digits without exponent or “.0”
+
+
+def stable(value: Any) -> bytes:
+    """UTF-8 JSON with sorted keys, the same bytes for equal values made by us. For large documents whose digest nobody computes from the values.
+
+    Raises ValueError for a number that is not finite.
+    """
+    return _SORTED.encode(value).encode()
 
 
 def digest_of(value: Any) -> str:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from hardcases.errors import Refusal
-from hardcases.web.problems import DATABASE_REFUSED, REQUEST_ID, request_id, respond_to
+from hardcases.web.problems import DATABASE_REFUSED, REQUEST_ID, out_of_room, request_id, respond_to
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -51,6 +51,6 @@ class EdgeMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Called by Django for exceptions of plain views; REST views have answered before this."""
-        if isinstance(exception, (Refusal, OperationalError)):
+        if isinstance(exception, (Refusal, OperationalError)) or out_of_room(exception):
             return respond_to(request, exception)
         return None

@@ -4,6 +4,7 @@ One table of causes, one shape. The API handler is REST framework's `EXCEPTION_H
 `EdgeMiddleware`. Whatever is not known here is a bug: Django logs it with its trace, the caller gets a sentence and the request id.
 """
 
+import errno
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from hardcases.errors import BadRequest, Detail, Forbidden, Invalid, NotFound, Refusal, TooLarge, Unavailable, UnsupportedMedia
+from hardcases.errors import BadRequest, Detail, Forbidden, Invalid, NotFound, Refusal, StorageFull, TooLarge, Unavailable, UnsupportedMedia
 from hardcases.web.json_edge import pointer
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ DATABASE_REFUSED = "database_refused"
 PROBLEM_TYPE = "application/problem+json"
 NOTHING_HERE = "There is nothing at this address, or it is not yours to see. Check the address and the project."
 NOT_ALLOWED = "Your role or token does not allow this. Nothing was changed. Ask an administrator of the project."
+DISK_FULL = "53100"  # PostgreSQL
+FULL = "There is no room left on the disk. Nothing was stored. An operator must free some space; then send it again."
 BUSY = "The database is busy or away. Nothing was stored by this request. Send it again in a few seconds."
 TOO_BIG = "The request is larger than this address accepts. Nothing was stored. Send less at once."
 UNREADABLE = "The request could not be read. Nothing was stored. Check how it is built."
@@ -70,9 +73,18 @@ def refusal_for(error: BaseException) -> Refusal | None:
     if isinstance(error, exceptions.Throttled):
         wait = max(1, round(getattr(error, "wait", None) or 1))
         return TooManyRequests(f"Too many requests. Nothing was stored. Try again in {wait} s.", retry_after=wait)
+    if out_of_room(error):
+        return StorageFull(FULL, retry_after=60)
     said = error.detail if isinstance(error, exceptions.APIException) else ""
     sentence = str(said) if isinstance(said, str) else ""
     return next((meaning(sentence) for causes, meaning in _MEANINGS if isinstance(error, causes)), None)
+
+
+def out_of_room(error: BaseException) -> bool:
+    """Whether the disk is full: under an upload on its way in (Django keeps large ones in temp files), or under the database."""
+    if isinstance(error, OperationalError):
+        return "disk is full" in str(error) or getattr(error.__cause__, "sqlstate", None) == DISK_FULL
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
 
 
 # What the frameworks raise, and what it means to the caller. The first match counts; `said` is REST framework's own sentence.
@@ -169,7 +181,7 @@ def problem_page(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     template = "web/_error.html" if request.headers.get("HX-Request") == "true" else "web/error.html"
     context = {"refusal": refusal, "phrase": HTTPStatus(refusal.status).phrase, "request_id": request_id(request)}
     # When we or the database are in trouble, the frame's context processors would ask it again: then the frame stays empty.
-    frame = None if refusal.status in {500, 503} else request
+    frame = None if refusal.status in {500, 503, 507} else request
     response = HttpResponse(loader.render_to_string(template, context, frame), status=refusal.status)
     response["Vary"] = "HX-Request"
     return response

@@ -2,16 +2,12 @@
 
 from typing import Any
 
-import structlog
 from celery import Task
 from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
 
+from hardcases.work import broker
 from hardcases.work.models import Job
-
-log = structlog.get_logger(__name__)
 
 
 def hint(task: "Task[Any, Any]", **kwargs: Any) -> None:
@@ -20,12 +16,9 @@ def hint(task: "Task[Any, Any]", **kwargs: Any) -> None:
         return
 
     def send() -> None:
-        try:
-            task.apply_async(kwargs=kwargs, retry=False)
-        except (BrokerError, RedisError, OSError) as error:
-            log.warning("hint_not_sent", task=task.name, reason=type(error).__name__)
+        broker.send(task, kwargs)
 
-    transaction.on_commit(send)
+    transaction.on_commit(send, robust=True)  # robust: not even a mistake in a library may fail what is already stored
 
 
 def enqueue(*, kind: str, key: str, project_id: int | None = None, payload: dict[str, Any] | None = None, total: int | None = None) -> Job:

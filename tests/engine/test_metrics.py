@@ -16,7 +16,7 @@ cases = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, ma
 
 def table(truth: list[int], labels: list[int], classes: int) -> Table:
     t, p = np.array(truth), np.array(labels)
-    return Table(confusion(np.zeros(t.size, int), 1, t, p, classes))
+    return Table.of(confusion(np.zeros(t.size, int), 1, t, p, classes))
 
 
 def value(task: Task, metric: str, truth: list[int], labels: list[int]) -> float:
@@ -67,7 +67,7 @@ def test_the_registry_uses_the_report_names() -> None:
 def test_rows_and_tables_say_the_same() -> None:
     rng = np.random.default_rng(0)
     truth, labels = rng.integers(0, 4, 200), rng.integers(-1, 4, 200)
-    counted = Table(confusion(np.zeros(200, int), 1, truth, labels, 4))
+    counted = Table.of(confusion(np.zeros(200, int), 1, truth, labels, 4))
     for metric in registry(DIGITS):
         if metric.kind == "share":
             hit, denominator = metric.rows(truth, labels)

@@ -194,11 +194,17 @@ class ResampleTests:
         values = np.array([10, 12, 12.5, 12.5, 13.9, 15, 21, 22, 23, 34, 50, 81, 89, 121, 134, 213])
         draws = values[np.random.default_rng(0).integers(0, 16, (100_000, 16))].mean(axis=1)
         left_out = (values.sum() - values) / 15
-        found = bca(draws, float(values.mean()), left_out, np.ones(16, int))
-        np.testing.assert_allclose(found, [32.31, 91.43], atol=0.46)
+        low, high = bca(draws[None], values.mean(keepdims=True), left_out[None], np.ones(16, int))
+        np.testing.assert_allclose([low[0], high[0]], [32.31, 91.43], atol=0.46)
 
     def test_a_degenerate_bootstrap_has_no_interval(self) -> None:
-        assert bca(np.ones(100), 1.0, np.ones(5), np.ones(5, int)) is None
+        assert np.isnan(bca(np.ones((1, 100)), np.ones(1), np.ones((1, 5)), np.ones(5, int))).all()
+
+    def test_draws_that_differ_by_rounding_only_are_equal(self) -> None:
+        rng = np.random.default_rng(0)
+        draws, left_out = np.round(rng.normal(0.5, 0.1, (1, 2000)), 2), rng.normal(0.5, 0.001, (1, 40))
+        exact = bca(draws, np.array([0.5]), left_out, np.ones(40, int))
+        np.testing.assert_allclose(exact, bca(draws, np.array([np.nextafter(0.5, 1)]), left_out, np.ones(40, int)), rtol=0, atol=0)
 
     def test_f1_interval_equals_case_resampling(self) -> None:
         from sklearn.metrics import f1_score
@@ -277,3 +283,50 @@ def test_accuracy_difference_of_one_run_is_the_mcnemar_test() -> None:
     lost, gained = int((old & ~new).sum()), int((new & ~old).sum())
     want = 2 * stats.binom.cdf(min(lost, gained), lost + gained, 0.5) - stats.binom.pmf(min(lost, gained), lost + gained, 0.5)
     assert entry["difference"]["p"] == pytest.approx(want, abs=1e-12)
+
+
+class PackedTests:
+    def test_strata_say_the_same_alone_and_side_by_side(self) -> None:
+        n = 300
+        clusters = np.arange(n) // 3
+        found = replicated(n, clusters)
+        strata = [sites(n), Grouping(["even", "odd"], np.arange(n) % 2), Stratum("last", np.arange(n) >= 250)]
+        together = numbers(run(found, strata))
+        for item in strata:
+            for key, entry in numbers(run(found, [item])).items():
+                assert_same(entry, together[key])
+
+    def test_runs_that_agree_on_everything_are_not_certain(self) -> None:
+        """Rounding noise is no variance: five runs with AUC 1 keep an interval of their own."""
+        truth = np.arange(60) % 4
+        rng = np.random.default_rng(3)
+        arms = []
+        for _ in range(5):
+            scores = rng.random((60, 4)) * 0.1 + np.eye(4)[truth]
+            arms.append(arm(DIGITS, 60, truth, scores))
+        entries = numbers(run(comparison_of(DIGITS, truth, arms)))
+        for (metric, _), entry in entries.items():
+            assert entry["high"] - entry["low"] > 0.01, metric
+
+
+def replicated(n: int, clusters: Any) -> Comparison:
+    rng = np.random.default_rng(11)
+    truth = rng.integers(0, 4, n)
+    arms = []
+    for number in range(4):
+        labels = np.where(rng.random(n) < 0.8 - number * 0.02, truth, rng.integers(0, 4, n))
+        arms.append(arm(DIGITS, n, labels, rng.random((n, 4)) + np.eye(4)[labels]))
+    return comparison_of(DIGITS, truth, arms[:3], arms[3:], clusters)
+
+
+def assert_same(one: Any, other: Any) -> None:
+    """Equal but for rounding."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_same(one[key], other[key])
+    elif isinstance(one, list):
+        for left, right in zip(one, other, strict=True):
+            assert_same(left, right)
+    else:
+        assert one == (pytest.approx(other, abs=1e-10) if isinstance(one, float) else other)

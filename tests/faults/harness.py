@@ -26,7 +26,7 @@ from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+PATIENCE = 120.0  # a guard against hanging, generous because workers start slowly on a busy machine
 POLL = 0.02
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from hardcases.blobs.owners import named_blobs
 from hardcases.blobs.store import get_store
-from hardcases.cases.models import Case
 from hardcases.errors import Refusal
 from hardcases.testsets import verification
 from hardcases.testsets.models import Version
@@ -45,7 +45,6 @@ def _blob_findings() -> Iterator[str]:
             store.verify(digest)
         except Refusal as refusal:
             yield refusal.sentence
-    cases = Case.objects.exclude(state="erased").select_related("project")
-    for case in cases.only("number", "stored_sha256", "project__key_prefix").iterator(chunk_size=5_000):
-        if case.stored_sha256 not in stored:
-            yield f"{case.key}: its file {case.stored_sha256[:12]}… is missing from the store."
+    for row, digest in named_blobs():
+        if digest not in stored:
+            yield f"The file {digest[:12]}… of {row} is missing from the store."

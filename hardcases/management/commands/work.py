@@ -12,6 +12,8 @@ from hardcases.work.tasks import all_due
 
 log = structlog.get_logger(__name__)
 IDLE_SECONDS = 0.2
+ROUND = 50  # tasks between two looks at the database
+AFTER_FAILURE_SECONDS = 2.0  # what is due and fails at once is not tried in a circle
 
 
 class Command(BaseCommand):
@@ -31,13 +33,14 @@ class Command(BaseCommand):
         log.info("worker_ready")
         while not stop.is_set():
             close_old_connections()
-            due = all_due()
+            due = all_due()[:ROUND]  # then look again: a run that somebody starts now does not wait behind a thousand thumbnails
+            failed = False
             for item in due:
                 if stop.is_set():
                     return
                 # apply() runs the task here, as a Celery worker would; eager failures are logged by Celery and the row's lease brings the work back.
-                item.task.apply(kwargs=item.kwargs)
-            if not due:
-                if until_idle:
-                    return
-                stop.wait(IDLE_SECONDS)
+                failed |= item.task.apply(kwargs=item.kwargs).failed()
+            if not due and until_idle:
+                return
+            if failed or not due:
+                stop.wait(IDLE_SECONDS if not failed else AFTER_FAILURE_SECONDS)

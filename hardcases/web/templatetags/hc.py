@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from hardcases.web import formatting
+from hardcases.web.drawings import drawing
 from hardcases.web.looks import FILLED_PARTS, ICONS, look
 
 register = template.Library()
@@ -18,6 +19,7 @@ register.filter("number", formatting.number)
 register.filter("count", formatting.count)
 register.filter("short_digest", formatting.short_digest)
 register.filter("utc", formatting.utc)
+register.filter("drawing", drawing)
 register.simple_tag(formatting.interval, name="interval")
 register.simple_tag(formatting.percent_interval, name="percent_interval")
 

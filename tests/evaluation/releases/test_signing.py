@@ -5,8 +5,8 @@ import threading
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from evaluation.releases import actions
-from evaluation.releases.models import Release, SignOff
+from evaluation.releases import actions, jobs, steps
+from evaluation.releases.models import Acceptance, Release, SignOff
 from evaluation.releases.queries import before_it_can_be_signed
 from hardcases.audit.actors import Actor
 from hardcases.audit.models import AuditEvent
@@ -152,3 +152,59 @@ def test_two_who_sign_at_once_end_in_one_order() -> None:
     for thread in threads:
         thread.join(timeout=30)
     assert sorted(outcomes) == ["closed", "signed"]
+
+
+@pytest.mark.django_db
+class AcceptanceAgainstSignatureTests:
+    def test_an_acceptance_that_comes_while_somebody_signs_is_not_left_out_of_the_evidence(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        scene = a_scene(40)
+        release = scene.release({**OVERALL, "min_n": 1_000, "if_too_few": "accept"})
+        judged = actions.judge_release
+
+        def then_accepted(*, actor: Actor, release: Release) -> Release:
+            found = judged(actor=actor, release=release)
+            Acceptance.objects.create(
+                release=release, check_name="Overall", strata=["all"], reason="A pilot.", by=scene.approver, by_name="Somebody"
+            )
+            return found
+
+        monkeypatch.setattr(actions, "judge_release", then_accepted)
+        with pytest.raises(actions.EvidenceChanged):
+            _sign(scene.signer_actor, release, meaning="reject", comment="Too few.")
+        assert not SignOff.objects.exists()
+
+    def test_a_closed_release_takes_no_acceptance_even_from_a_page_that_saw_it_open(self) -> None:
+        scene = a_scene(40)
+        seen_open = scene.release({**OVERALL, "min_n": 1_000, "if_too_few": "accept"})
+        _sign(scene.signer_actor, Release.objects.get(pk=seen_open.pk), meaning="reject", comment="Too few.")
+        with pytest.raises(actions.Closed):
+            actions.accept_too_few(actor=scene.approver_actor, release=seen_open, check_name="Overall", reason="A pilot.")
+        assert not Acceptance.objects.exists()
+
+    def test_a_judgement_computed_before_an_acceptance_does_not_overwrite_the_one_after_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        scene = a_scene(40)
+        release = scene.release({**OVERALL, "min_n": 1_000, "if_too_few": "accept"})
+        compute, calls = steps.judgement_of, []
+
+        def slowly(about: Release) -> dict[str, object]:
+            found = compute(about)
+            if not calls:
+                calls.append(1)
+                actions.accept_too_few(actor=scene.signer_actor, release=release, check_name="Overall", reason="A pilot.")
+            return found
+
+        monkeypatch.setattr(steps, "judgement_of", slowly)
+        late = actions.judge_release(actor=scene.engineer_actor, release=Release.objects.get(pk=release.pk))
+        assert [check["accepted"] for check in late.judgement["checks"]] == [["all"]]
+
+
+@pytest.mark.django_db
+def test_a_release_that_names_a_run_before_its_end_is_judged_when_it_has_ended() -> None:
+    scene = a_scene(40)
+    release = scene.release()
+    Release.objects.filter(pk=release.pk).update(evidence_digest=None, verdict="not_run", judgement={})
+    assert jobs.waiting() == [release.pk]
+    jobs.judge_waiting(release.pk)
+    release.refresh_from_db()
+    assert release.evidence_digest is not None
+    assert jobs.waiting() == []

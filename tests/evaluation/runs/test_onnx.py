@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from evaluation.demo import story
 from evaluation.runs import jobs, reports, states, steps
 from evaluation.runs.models import Run, Shard
+from evaluation.runs.predictors import ModelUnusable, _session
 from hardcases.blobs.backends import LocalBackend
 from hardcases.blobs.store import get_store
 from hardcases.errors import Conflict
@@ -179,3 +181,26 @@ class StoryTests:
             for name, run in (("v2", v2), ("v3", v3))
         }
         assert {"stratum:grey-paper", "stratum:low-contrast", "stratum:rotated-plus-10"} <= set(worse["v2"])
+
+
+def _field(number: int, value: int | str | bytes) -> bytes:
+    """One field of a protocol buffer; numbers below 128 only, which is all that is needed here."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    content = value.encode() if isinstance(value, str) else value
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+def test_a_model_file_reads_no_file_of_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX lets weights lie in a file beside the model; a model from outside would answer with whatever lies in the working directory."""
+    (tmp_path / "secret").write_bytes(b"0123456789abcdef")
+    monkeypatch.chdir(tmp_path)
+    outside = b"".join(_field(13, _field(1, name) + _field(2, value)) for name, value in (("location", "secret"), ("length", "16")))
+    weights = _field(1, 16) + _field(2, 2) + _field(8, "w") + outside + _field(14, 1)
+    output = _field(1, "y") + _field(2, _field(1, _field(1, 2) + _field(2, _field(1, _field(1, 16)))))
+    node = _field(1, "w") + _field(2, "y") + _field(4, "Identity")
+    graph = _field(1, node) + _field(2, "g") + _field(5, weights) + _field(12, output)
+    model = _field(1, 8) + _field(8, _field(1, "") + _field(2, 13)) + _field(7, graph)
+    assert onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, {})[0].tobytes() == b"0123456789abcdef"
+    with pytest.raises(ModelUnusable):
+        _session(get_store().put_bytes(model))

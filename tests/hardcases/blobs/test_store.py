@@ -17,7 +17,8 @@ import pytest
 from django.test import override_settings
 from moto.server import ThreadedMotoServer
 
-from hardcases.blobs.backends import LocalBackend, S3Backend, relative_name
+from hardcases.blobs.backends import LocalBackend, relative_name
+from hardcases.blobs.bucket import S3Backend
 from hardcases.blobs.store import BlobDamaged, BlobMissing, BlobStore, get_store
 from hardcases.errors import StorageFull, TooLarge, Unavailable
 
@@ -205,6 +206,20 @@ class LocalTests:
         os.utime(old.path, (1, 1))
         assert local.sweep_temp(timedelta(hours=24)) == 1
         assert (old.path.exists(), fresh.path.exists()) == (False, True)
+
+
+class DerivedTests:
+    def test_an_unsynced_copy_never_takes_the_place_of_a_synced_blob(self, local: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        local.put_bytes(b"an original")
+        synced: list[int] = []
+        monkeypatch.setattr(os, "fsync", synced.append)
+        assert local.put_derived(b"an original") == hashlib.sha256(b"an original").hexdigest()
+        assert len(synced) == 2, "the file and its folder"
+
+    def test_a_copy_is_a_blob_like_any_other(self, local: BlobStore) -> None:
+        digest = local.put_derived(b"a copy")
+        assert local.read(digest) == b"a copy"
+        assert not list(local.scratch.iterdir())
 
 
 class SettingsTests:

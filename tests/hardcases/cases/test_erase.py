@@ -16,6 +16,7 @@ from hardcases.cases.models import Case
 from hardcases.errors import Invalid
 from hardcases.labels.models import LabelRevision
 from hardcases.projects.models import Project
+from hardcases.web.models import IdempotencyReply
 from tests.builders.cases import a_case, a_picture, a_record, a_text, report
 from tests.builders.http import Api, problem
 from tests.builders.labels import label
@@ -70,6 +71,23 @@ class ErasureTests:
         assert SECRET not in everything_in_the_database()
         assert SECRET.encode() not in everything_in_the_store()
         assert not files & set(get_store().iter_digests())
+
+    def test_stored_answers_forget_it_too_and_can_still_be_repeated(self, project: Project) -> None:
+        api, other = Api(project), Api(a_project())
+        misfit = {"input": {"text": "x"}, "external_id": f"{SECRET}-1", "attributes": {"age": SECRET}}
+        for who in (api, other):
+            who.headers["Idempotency-Key"] = "once"
+            assert who.post("cases/", misfit).status_code == 201
+        api.headers["Idempotency-Key"] = "batch"
+        taken = json.dumps({"input": {"text": "y"}, "external_id": f"{SECRET}-1"}).encode()
+        batch = {"data": taken, "content_type": "application/x-ndjson", "headers": api.headers}
+        assert SECRET in api.client.post(api.url("cases/batch/"), **batch).content.decode()
+        erase(Case.objects.get(project=project))
+        replies = {reply.owner + reply.key: reply.body for reply in IdempotencyReply.objects.all()}
+        assert sorted(SECRET in body for body in replies.values()) == [False, False, True]
+        again = api.client.post(api.url("cases/batch/"), **batch)
+        assert again["Idempotency-Replayed"] == "true"
+        assert again.json()["results"][0]["status"] == 409
 
     def test_the_tombstone_keeps_number_digest_and_label(self, project: Project) -> None:
         case = a_case(project)

@@ -1,5 +1,6 @@
 """The worker's part: copies that people see, given up with a sentence where they cannot be made; snoozed cases come back."""
 
+import hashlib
 import io
 import os
 import signal
@@ -74,6 +75,32 @@ class MediaTests:
         assert jobs.make_media(case.pk)
         assert not jobs.make_media(case.pk)
         assert not jobs.make_media(case.pk + 1)
+
+    def test_a_small_picture_has_one_copy_for_both(self) -> None:
+        small, large = (report(a_project(), content=a_picture(size=size)).case for size in ((200, 256), (300, 257)))
+        assert jobs.make_media(small.pk, large.pk) == 2
+        for case in (small, large):
+            case.refresh_from_db()
+        assert small.thumbnail_sha256 == small.display_sha256
+        assert large.thumbnail_sha256 != large.display_sha256
+
+    @pytest.mark.parametrize("loss", ["missing", "cut off"])
+    def test_a_copy_that_a_power_cut_took_is_made_again(self, loss: str) -> None:
+        project = a_project()
+        case = report(project, content=a_picture(kind="JPEG")).case
+        jobs.make_media(case.pk)
+        case.refresh_from_db()
+        before = case.display_sha256
+        store = get_store()
+        if loss == "missing":
+            store.delete(before)
+        else:
+            with store.open(before) as file:
+                Path(file.name).write_bytes(b"")
+        problem(Api(project).get("cases/XR-1/media/"), 409)
+        do_what_is_due()
+        answer = Api(project).get("cases/XR-1/media/")
+        assert hashlib.sha256(b"".join(answer.streaming_content)).hexdigest() == before
 
     def test_missing_bytes_become_a_sentence_on_the_case(self) -> None:
         project = a_project()

@@ -109,7 +109,7 @@ class InboxTests:
         page = response.content.decode()
         assert "<html" not in page
         assert 'id="inspector"' in page
-        assert "beforeend:#toasts" in page
+        assert "afterbegin:#toasts" in page
 
     def test_a_picture_that_is_not_ready_asks_for_itself(self, inbox: Inbox, browser: Client, project: Project) -> None:
         case = a_case(project)

@@ -68,11 +68,19 @@ class SettingsTests:
         self.folder.mkdir(parents=True)
 
     def test_arguments_before_environment_before_file(self, monkeypatch):
-        monkeypatch.setenv("HARDCASES_TOKEN", "hc_environment")
+        monkeypatch.setenv("HARDCASES_URL", "http://environment")
         monkeypatch.setenv("HARDCASES_PROJECT", "environment")
         found = find(project="argument", folder=self.folder)
-        assert (found.url, found.token, found.project) == ("http://file", "hc_environment", "argument")
-        assert "hc_environment" not in repr(found)
+        assert (found.url, found.token, found.project) == ("http://environment", "hc_file", "argument")
+        assert "hc_file" not in repr(found)
+
+    @pytest.mark.parametrize("given", [{}, {"token": "hc_mine"}])
+    def test_a_file_does_not_say_where_a_token_goes_that_it_did_not_bring(self, monkeypatch, given):
+        monkeypatch.setenv("HARDCASES_TOKEN", "hc_mine")
+        with pytest.raises(SettingsError, match="who receives your token") as refused:
+            find(**given, folder=self.folder)
+        assert "hc_mine" not in str(refused.value)
+        assert find(**given, url="http://mine", folder=self.folder).project == "file"
 
     def test_a_missing_setting_is_named_with_its_cure(self, tmp_path):
         (tmp_path / ".hardcases.toml").write_text('url = "http://file"\n')

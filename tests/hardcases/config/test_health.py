@@ -45,9 +45,11 @@ def test_redis_that_is_away_only_degrades(client: Client, settings: Any) -> None
 
 
 def test_metrics_tell_how_far_work_is_behind(client: Client) -> None:
-    Job.objects.create(kind="x", key="1")
+    Job.objects.create(kind="x", key="1", attempt=3)
     body = client.get("/metrics").content.decode()
     assert "hardcases_jobs_open 1.0" in body
+    assert 'hardcases_lease_takeovers{of="jobs"} 2.0' in body
+    assert "hardcases_database_up 1.0" in body
     assert "hardcases_audit_seal_lag_seconds" in body
     assert "django_http_responses_total_by_status" in body
 

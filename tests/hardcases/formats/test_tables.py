@@ -304,7 +304,11 @@ class ParquetTests:
             "/rows/0",
         }
 
-    @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" * 50, parquet(case=KEYS)[:-20], gzip.compress(b"case", mtime=0)], ids=["empty", "mark", "marks", "cut", "gzip"])
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"PAR1", b"PAR1" * 50, parquet(case=KEYS)[:-20], gzip.compress(b"case", mtime=0)],
+        ids=["empty", "mark", "marks", "cut", "gzip"],
+    )
     def test_damaged_files_are_refused(self, content):
         with pytest.raises(TableRefused, match="could not be read as Parquet"):
             joined(content, PARQUET)

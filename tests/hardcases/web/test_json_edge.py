@@ -2,8 +2,10 @@
 
 import io
 import json
+from typing import Any
 
 import pytest
+import rfc8785
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
@@ -21,6 +23,7 @@ from hardcases.web.json_edge import (
     pointer,
     read_json,
     read_ndjson,
+    stable,
 )
 
 storable = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
@@ -156,6 +159,30 @@ class CanonicalTests:
     @given(documents)
     def test_whatever_was_read_has_a_canonical_form(self, document: object) -> None:
         assert json.loads(canonical(read_json(json.dumps(document))), parse_int=float) == document
+
+    @given(st.recursive(scalars | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text() | storable, inner), max_leaves=20))
+    def test_the_fast_form_is_rfc_8785(self, document: object) -> None:
+        try:
+            expected = rfc8785.dumps(document)
+        except rfc8785.CanonicalizationError:
+            with pytest.raises(rfc8785.CanonicalizationError):
+                canonical(document)
+        else:
+            assert canonical(document) == expected
+
+    @given(documents)
+    def test_the_stable_form_does_not_depend_on_the_order_of_keys(self, document: object) -> None:
+        assert stable(json.loads(stable(document))) == stable(document) == stable(_backwards(document))
+
+    def test_the_stable_form_knows_no_infinity(self) -> None:
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            stable({"a": float("inf")})
+
+
+def _backwards(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _backwards(value[key]) for key in reversed(value)}
+    return [_backwards(item) for item in value] if isinstance(value, list) else value
 
 
 def test_pointer_escapes() -> None:

@@ -1,0 +1,102 @@
+"""kill -9, fifty times: `python -m benchmarks.faults [ROUNDS] [--seed N]`.
+
+Each round starts a run over HTTP on an installation of its own, kills a worker at a point drawn from a seeded generator (before a shard's commit, before the
+end of the finalisation), lets another one take over, and compares what is stored with an undisturbed run. Prints what was lost, doubled and finalised twice.
+TEST_ON=postgresql chooses the database; REDIS=1 uses Celery workers with a private Redis.
+"""
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from tests.faults.harness import until
+from tests.faults.sites import Redis, Site, a_site
+
+PLACES = ("runs.shard.before_commit", "runs.finalise.before_commit")
+
+
+@dataclass
+class Tally:
+    """What must be zero, except `rounds` and `finalised`."""
+
+    rounds: int = 0
+    lost: int = 0
+    doubled: int = 0
+    finalised: int = 0
+    not_ended: int = 0
+    other_numbers: int = 0
+
+
+def stored(site: Site, number: int) -> tuple[int, int, str | None, int]:
+    """(predictions, shards with more than one part, digest of the report, how often it says that it succeeded) of a run."""
+    run, report = site.rows(f"SELECT id, report_sha256 FROM evaluation_run WHERE number = {number}")[0]
+    predictions = site.value(f"SELECT coalesce(sum(predicted), 0) FROM evaluation_part WHERE run_id = {run}")
+    doubled = len(site.rows(f"SELECT 1 FROM evaluation_part WHERE run_id = {run} GROUP BY replicate, step, shard HAVING count(*) > 1"))
+    ends = site.value(
+        f"SELECT count(*) FROM hardcases_auditevent WHERE object_type = 'run' AND object_id = '{run}' AND action = 'run.succeeded'"
+    )
+    return int(predictions), doubled, report, int(ends)
+
+
+def one_round(site: Site, place: str, tally: Tally, expected: tuple[int, int, str | None, int]) -> None:
+    """Start, kill at the place, take over, count."""
+    flag = site.folder / f"flag-{tally.rounds}"
+    victim = site.worker(HARDCASES_PAUSE_AT=f"{place}:{flag}")
+    number = site.start_run()
+    until(flag.exists, f"Reaching {place}")
+    victim.kill()
+    rescuer = site.worker()
+    until(lambda: site.run_state(number) in {"succeeded", "failed"}, f"The end of run {number}", 180)
+    rescuer.kill()
+    predictions, doubled, report, ends = stored(site, number)
+    tally.rounds += 1
+    tally.not_ended += site.run_state(number) != "succeeded"
+    tally.lost += max(0, expected[0] - predictions)
+    tally.doubled += doubled + max(0, predictions - expected[0])
+    tally.finalised += ends
+    tally.other_numbers += report != expected[2]
+
+
+def main() -> int:
+    """All rounds; exit 1 if anything was lost, doubled or different."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("rounds", nargs="?", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    draw, console, tally = random.Random(asked.seed), Console(), Tally()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hardcases-faults-")))
+        redis = stack.enter_context(Redis()) if os.environ.get("REDIS") == "1" else None
+        site = stack.enter_context(a_site(folder / "site", redis_url=redis.url if redis else None))
+        site.fill(every=4)
+        site.web()
+        if redis:
+            site.beat()
+        calm = site.worker()
+        number = site.start_run()
+        site.wait_for_run(number)
+        calm.kill()
+        expected = stored(site, number)
+        start = time.monotonic()
+        for _ in track(range(asked.rounds), "kill -9", console=console):
+            one_round(site, draw.choice(PLACES), tally, expected)
+        console.print(f"{tally.rounds} kills in {time.monotonic() - start:.0f} s, {expected[0]:,} predictions a run")
+    console.print(
+        f"lost {tally.lost}   doubled {tally.doubled}   finalised {tally.finalised} of {tally.rounds}   "
+        f"not ended {tally.not_ended}   other numbers {tally.other_numbers}"
+    )
+    sound = tally.finalised == tally.rounds and not (tally.lost or tally.doubled or tally.not_ended or tally.other_numbers)
+    return 0 if sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""How many queries a page asks: at most the number written here, and no more of them when there is ten times as much to show."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from evaluation.releases import actions as releases
+from hardcases.projects.models import Project
+from hardcases.projects.permissions import Role
+from tests.builders import cases, people, runs, testsets
+from tests.builders.releases import Scene, a_scene
+
+FEW, MANY = 3, 30
+Grow = Callable[[Scene, int], None]
+
+
+def _inbox(scene: Scene, number: int) -> None:
+    for index in range(number):
+        cases.a_text(scene.project, f"Waiting {number} {index}", attributes={"site": "clinic-7"})
+
+
+def _accepted(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        testsets.a_case(scene.project, site="clinic-7")
+
+
+def _test_sets(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        testsets.a_version(scene.project, [testsets.a_case(scene.project)])
+
+
+def _draft(scene: Scene, number: int) -> None:
+    testsets.draft(scene.version.test_set, add=[testsets.a_case(scene.project) for _ in range(number)])
+
+
+def _runs(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        runs.start(scene.run.model_version, scene.version)
+
+
+def _releases(scene: Scene, number: int) -> None:
+    policy = scene.policy()
+    assert scene.run.baseline_version is not None
+    for _ in range(number):
+        releases.open_release(
+            actor=scene.engineer_actor,
+            project=scene.project,
+            candidate=scene.run.model_version,
+            baseline=scene.run.baseline_version,
+            version=scene.version,
+            policy=policy,
+        )
+
+
+def _people(scene: Scene, number: int) -> None:
+    for _ in range(number):
+        people.a_token(scene.project, "report", by=people.a_member(scene.project, Role.ADMIN))
+
+
+PAGES: list[tuple[str, Grow, int]] = [
+    ("inbox/", _inbox, 10),
+    ("cases/", _accepted, 10),
+    ("sets/", _test_sets, 11),
+    ("sets/{set}/v/1/", _accepted, 13),
+    ("sets/{set}/draft/", _draft, 21),
+    ("runs/", _runs, 9),
+    ("runs/{run}/", _runs, 10),
+    ("releases/", _releases, 9),
+    ("releases/1/", _releases, 14),
+    ("audit/", _people, 11),
+    ("settings/", _people, 12),
+]
+
+
+def _queries(client: Client, project: Project, path: str) -> list[str]:
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        response = client.get(f"/p/{project.slug}/{path}")
+    assert response.status_code == 200, response.content[:500]
+    return [query["sql"] for query in asked.captured_queries]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("path", "grow", "most"), PAGES, ids=[path for path, _grow, _most in PAGES])
+def test_queries_do_not_grow_with_rows(path: str, grow: Grow, most: int) -> None:
+    scene = a_scene(20)
+    client = Client()
+    client.force_login(people.a_member(scene.project, *Role))
+    address = path.format(set=scene.version.test_set.slug, run=scene.run.number)
+    grow(scene, FEW)
+    _queries(client, scene.project, address)  # what is read once and kept
+    few = _queries(client, scene.project, address)
+    grow(scene, MANY - FEW)
+    many = _queries(client, scene.project, address)
+    assert len(many) <= len(few), "\n".join(many)
+    assert len(many) <= most, "\n".join(many)
