@@ -21,6 +21,7 @@ from tests import services
 from tests.faults.harness import ROOT, until
 
 LEASE_SECONDS = 2
+TETHER = ROOT / "hardcases" / "config" / "tether.py"
 
 
 def missing(what: str) -> None:
@@ -144,7 +145,7 @@ class Site:
         log = self.folder / f"{name}-{len(self.children)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [sys.executable, "-I", str(TETHER), sys.executable, *arguments],  # so that nothing outlives a test run that is killed
                 cwd=ROOT,
                 env=self.environment | settings,
                 stdout=out,
