@@ -74,7 +74,7 @@ def test_a_database_without_room_answers_and_changes_nothing(origin: Site, small
         key = site.call("POST", "cases/", files={"file": ("one.png", a_picture("one"))}).json()["key"]
         before = held(site)
         ballast = fill(small_disk, 0)
-        answers = [site.call("PATCH", f"cases/{key}/", json={"state": "declined", "reason": "test_upload"}) for _ in range(3)]
+        answers = [site.call("PATCH", f"cases/{key}/", json={"state": "declined", "decline_reason": "test_upload"}) for _ in range(3)]
         assert {answer.status_code for answer in answers} <= {503, 507}, (answers[0].text, web.said()[-3000:])
         ballast.unlink()
         assert site.call("GET", f"cases/{key}/").json()["state"] == "inbox"
