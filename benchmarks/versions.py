@@ -232,6 +232,7 @@ def main() -> None:
     print(
         f"freeze of 100 changes: median {statistics.median(freezing):.0f} ms (each {', '.join(f'{ms:.0f}' for ms in freezing)}); limit 100"
     )
+    print(f"  processor time of this process in it: median {statistics.median(computing):.0f} ms")
     print(f"diff: median {statistics.median(diffing):.1f} ms; limit 5")
     version = Version.objects.select_related("test_set__project").get(test_set=test_set, number=8)
     writing, checking = verify_offline(version)

@@ -24,7 +24,9 @@ GUARDS: list[Guard] = [
         sentence="A signed, rejected or withdrawn release does not change.",
         when=(
             "OLD.state <> 'open' AND (OLD.state <> NEW.state OR COALESCE(OLD.run_id, 0) <> COALESCE(NEW.run_id, 0)"
-            " OR COALESCE(OLD.evidence_digest, '') <> COALESCE(NEW.evidence_digest, ''))"
+            " OR COALESCE(OLD.evidence_digest, '') <> COALESCE(NEW.evidence_digest, '') OR OLD.verdict <> NEW.verdict OR OLD.judgement <> NEW.judgement"
+            " OR OLD.policy_version_id <> NEW.policy_version_id OR OLD.test_set_version_id <> NEW.test_set_version_id"
+            " OR OLD.candidate_id <> NEW.candidate_id OR OLD.baseline_id <> NEW.baseline_id)"
         ),
     ),
 ]

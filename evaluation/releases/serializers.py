@@ -7,11 +7,12 @@ from rest_framework import serializers
 from evaluation.releases.models import PolicyVersion, Release
 from evaluation.releases.queries import before_it_can_be_signed
 from evaluation.releases.sentences import check_sentence, verdict_sentence
+from hardcases.web.serializers import StrictSerializer
 
 JSON = dict[str, Any]
 
 
-class ReleaseRequest(serializers.Serializer[Any]):
+class ReleaseRequest(StrictSerializer):
     """`POST …/releases/`. Model versions as `slug@version` or `slug@production`, the version as `slug@number`, the policy as `slug@number`."""
 
     candidate = serializers.CharField(max_length=200)

@@ -47,8 +47,8 @@ def evidence_digest(release: Release, judgement: JSON) -> str | None:
         return None
     return digest_of(
         {
-            "candidate": _identity(release.candidate_id),
-            "baseline": _identity(release.baseline_id),
+            "candidate": _identity(release.candidate_id, run.replicates),
+            "baseline": _identity(release.baseline_id, run.baseline_run.replicates if run.baseline_run else []),
             "manifest": release.test_set_version.digest,
             "predictions": _predictions(run),
             "metrics": run.report_sha256,
@@ -65,9 +65,9 @@ def evidence_digest(release: Release, judgement: JSON) -> str | None:
     )
 
 
-def _identity(model_version_id: int) -> JSON:
-    """What the model version is: the registered digest of each replicate."""
-    rows = Replicate.objects.filter(model_version_id=model_version_id).order_by("number")
+def _identity(model_version_id: int, evaluated: list[int]) -> JSON:
+    """What the model version is: the registered digest of each evaluated replicate. One that is registered later changes no evidence."""
+    rows = Replicate.objects.filter(model_version_id=model_version_id, number__in=evaluated).order_by("number")
     return {"replicates": list(rows.values_list("number", "digest"))}
 
 

@@ -6,7 +6,10 @@ from allauth.core import ratelimit
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from rest_framework import serializers
 
 from evaluation.releases import actions, presenting
@@ -80,6 +83,7 @@ class ReleasePage(ProjectPage):
         return render_page(request, "releases/release.html", context | {"may_sign": may_sign, "notes": given.notes})
 
 
+@method_decorator([never_cache, sensitive_post_parameters("password")], name="dispatch")
 class SignPage(ProjectPage):
     """What is signed, its meaning, and the password again."""
 
@@ -117,7 +121,8 @@ class SignPage(ProjectPage):
         except Refusal as refusal:
             form.add_error(None, refusal.sentence)
             return self._page(request, release_for(self.project, number), form, status=refusal.status)
-        messages.success(request, _("Signed by %(name)s.") % {"name": signature.printed_name})
+        done = _("Rejected by %(name)s.") if signature.meaning == "reject" else _("Approved and signed by %(name)s.")
+        messages.success(request, done % {"name": signature.printed_name})
         return HttpResponseRedirect(_address(release))
 
     def _page(self, request: HttpRequest, release: Release, form: SignForm, status: int = 200) -> HttpResponse:

@@ -74,8 +74,9 @@ class Members:
 def members(version: Version) -> Members:
     """The version's members. Reads the snapshot, and writes it first if there is none."""
     snapshot = Snapshot.objects.filter(version=version).first() or build(version)
-    table = pq.read_table(pa.BufferReader(get_store().read(snapshot.sha256)))
-    return _members(version, table.combine_chunks())
+    texts = _texts(_arrow_schema(version.header["schema"]))
+    table = pq.read_table(pa.BufferReader(get_store().read(snapshot.sha256)), read_dictionary=texts)
+    return _members(version, table.unify_dictionaries().combine_chunks())
 
 
 def aliases(version: Version, of: Members) -> list[tuple[str, int]]:
@@ -106,7 +107,9 @@ def drop_unused(digests: Iterable[str]) -> None:
 def _table(version: Version) -> bytes:
     schema = _arrow_schema(version.header["schema"])
     out = io.BytesIO()
-    with pq.ParquetWriter(out, schema, compression="zstd", use_dictionary=False) as writer:
+    # Digests do not compress, and few different texts are best kept as a dictionary, which is also how they are read.
+    compression = {field.name: "none" if pa.types.is_fixed_size_binary(field.type) else "zstd" for field in schema}
+    with pq.ParquetWriter(out, schema, compression=compression, use_dictionary=_texts(schema)) as writer:
         for batch in _batches(version, schema):
             writer.write_table(batch)
     return out.getvalue()
@@ -129,6 +132,10 @@ def _arrow_schema(pinned: dict[str, Any]) -> pa.Schema:
     ]
     attributes = [(f"attribute:{attribute['name']}", _TYPES[attribute["type"]]) for attribute in _grouped(pinned)]
     return pa.schema(fixed + attributes)
+
+
+def _texts(schema: pa.Schema) -> list[str]:
+    return [field.name for field in schema if pa.types.is_string(field.type)]
 
 
 def _grouped(pinned: dict[str, Any]) -> list[dict[str, Any]]:
@@ -214,11 +221,11 @@ def _groupings(table: pa.Table, pinned: dict[str, Any], classes: tuple[str, ...]
         yield by_class(classes, label_codes)
     for attribute in _grouped(pinned):
         name = attribute["name"]
-        column = table[f"attribute:{name}"]
+        column = _array(table, f"attribute:{name}")
         if attribute["type"] == "number":
-            yield by_bin(name, column.to_numpy(), attribute["bins"])
+            yield by_bin(name, column.to_numpy(zero_copy_only=False), attribute["bins"])
             continue
-        found = by_value(name, column.cast(pa.string()).combine_chunks().dictionary_encode())
+        found = by_value(name, column if attribute["type"] == "category" else column.cast(pa.string()).dictionary_encode())
         if found is not None:
             yield found
 
@@ -241,14 +248,17 @@ def _clusters(column: pa.DictionaryArray) -> Integers:
 
 
 def _encoded(table: pa.Table, name: str) -> pa.DictionaryArray:
-    column = table[name].combine_chunks()
-    return (pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column).dictionary_encode()
+    return _array(table, name) if len(table) else pa.array([], pa.dictionary(pa.int32(), pa.string()))
+
+
+def _array(table: pa.Table, name: str) -> pa.Array:
+    """A column that `combine_chunks` has put in one piece."""
+    return table[name].chunk(0) if table[name].num_chunks else pa.array([], table[name].type)
 
 
 def _wide(table: pa.Table, name: str, width: int) -> Bytes:
     """A column of fixed-size bytes as a matrix, without a copy of more than the column."""
-    column = table[name].combine_chunks()
-    array = column.chunk(0) if isinstance(column, pa.ChunkedArray) and column.num_chunks else column
+    array = _array(table, name)
     data = np.frombuffer(array.buffers()[1], dtype=np.uint8) if len(array) else np.empty(0, dtype=np.uint8)
     return data[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)
 

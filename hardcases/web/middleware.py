@@ -8,8 +8,8 @@ from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from hardcases.errors import Refusal
-from hardcases.web.problems import DATABASE_REFUSED, REQUEST_ID, out_of_room, request_id, respond_to
+from hardcases.errors import NotFound, Refusal
+from hardcases.web.problems import DATABASE_REFUSED, NOTHING_HERE, REQUEST_ID, out_of_room, request_id, respond_to
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 _ACCEPTABLE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -41,6 +41,9 @@ class EdgeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path.isprintable():
+            # No address of ours holds control characters, and PostgreSQL would answer a NUL with an error.
+            return respond_to(request, NotFound(NOTHING_HERE))
         response = self.get_response(request)
         for _ in range(ATTEMPTS - 1):
             if request.method not in _SAFE_METHODS or not getattr(response, DATABASE_REFUSED, False):

@@ -9,7 +9,8 @@ import pytest
 from evaluation.demo import story
 from evaluation.runs import jobs, reports, states, steps
 from evaluation.runs.models import Run, Shard
-from evaluation.runs.predictors import ModelUnusable, _session
+from evaluation.runs.onnx import _session
+from evaluation.runs.predictors import ModelUnusable
 from hardcases.blobs.backends import LocalBackend
 from hardcases.blobs.store import get_store
 from hardcases.errors import Conflict

@@ -177,3 +177,9 @@ class RequestIdTests:
     @pytest.mark.parametrize("hostile", ["a b", "short", "x" * 65, "1234567\\n8"])
     def test_anything_else_is_replaced(self, client: Client, hostile: str) -> None:
         assert len(client.get("/page/absent/", headers={"X-Request-Id": hostile})["X-Request-Id"]) == 36
+
+
+def test_an_address_with_a_control_character_is_nothing() -> None:
+    response = Client().get("/api/v1/projects/a%00b/cases/")
+    assert response.status_code == 404
+    assert response["Content-Type"].startswith("application/problem+json")
