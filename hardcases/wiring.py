@@ -1,6 +1,7 @@
 """What upper rooms hand to lower ones, in one place: each room's handlers are entered here, once, when the apps are ready."""
 
-from django.db.models import Q
+from django.db.models import CharField, Q, Value
+from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext_lazy as _
 
 from hardcases.audit import sentences
@@ -60,6 +61,7 @@ def connect() -> None:
     on_erase(erase_from_test_sets)
     register_sweep("work.upkeep", upkeep.upkeep_of_the_day)
     register_job(upkeep.UPKEEP, upkeep.tidy)
-    register_blobs(Case, "stored_sha256", "thumbnail_sha256", "display_sha256", mentions=("sha256",), where=~Q(state="erased"))
+    key = Concat("project__key_prefix", Value("-"), Cast("number", CharField()))
+    register_blobs(Case, "stored_sha256", "thumbnail_sha256", "display_sha256", mentions=("sha256",), where=~Q(state="erased"), called=key)
     register_blobs(Snapshot, "sha256")
     expect([*AUDIT_GUARDS, *CASE_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS])

@@ -10,7 +10,8 @@ from datetime import datetime
 
 import numpy as np
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.expressions import Combinable
 from numpy.typing import NDArray
 
 from hardcases.blobs.store import BlobStore
@@ -24,14 +25,14 @@ class BlobOwner:
     holds: tuple[str, ...]
     mentions: tuple[str, ...] = ()
     where: Q = field(default_factory=Q)
+    called: Combinable | None = None
 
     def named(self) -> Iterator[tuple[str, str]]:
         """(which row and column, the digest) of every blob that this table holds, repeats included."""
-        name = self.model.__name__
         for column in self.holds:
             rows = self.model._default_manager.filter(self.where, **{f"{column}__isnull": False}).order_by()  # noqa: SLF001 - documented by Django
-            for key, digest in rows.values_list("pk", column).iterator(chunk_size=10_000):
-                yield f"{name} {key}, {column}", digest
+            for name, digest in rows.values_list(self.called or F("pk"), column).iterator(chunk_size=10_000):
+                yield name if self.called else f"{self.model.__name__} {name} ({column})", digest
 
     def holds_any(self, digest: str) -> bool:
         """Whether a row holds this digest now."""
@@ -41,9 +42,14 @@ class BlobOwner:
 BLOB_OWNERS: dict[type[models.Model], BlobOwner] = {}
 
 
-def register_blobs(model: type[models.Model], *holds: str, mentions: tuple[str, ...] = (), where: Q | None = None) -> None:
-    """Rows of `model` (all, or those of `where`) keep the blobs named in `holds`; `mentions` are digests of what is not in the store under that name."""
-    BLOB_OWNERS[model] = BlobOwner(model, holds, mentions, where or Q())
+def register_blobs(
+    model: type[models.Model], *holds: str, mentions: tuple[str, ...] = (), where: Q | None = None, called: Combinable | None = None
+) -> None:
+    """Rows of `model` (all, or those of `where`) keep the blobs named in `holds`; `mentions` are digests of what is not in the store under that name.
+
+    `called` gives the name by which people know a row, such as XR-1061.
+    """
+    BLOB_OWNERS[model] = BlobOwner(model, holds, mentions, where or Q(), called)
 
 
 def named_blobs() -> Iterator[tuple[str, str]]:

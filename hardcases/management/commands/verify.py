@@ -47,4 +47,4 @@ def _blob_findings() -> Iterator[str]:
             yield refusal.sentence
     for row, digest in named_blobs():
         if digest not in stored:
-            yield f"The file {digest[:12]}… of {row} is missing from the store."
+            yield f"{row}: its file {digest[:12]}… is missing from the store."
