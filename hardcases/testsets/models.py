@@ -60,7 +60,7 @@ class DraftChange(models.Model):
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["test_set", "case"], name="draft_change_once")]
+        constraints = [models.UniqueConstraint(fields=["case", "test_set"], name="draft_change_once")]
 
     def __str__(self) -> str:
         return f"{'+' if self.adds else '−'}{self.case_id}"
@@ -124,7 +124,8 @@ class Entry(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["test_set", "case", "added_in"], name="entry_once"),
-            models.UniqueConstraint(fields=["test_set", "case"], condition=Q(removed_in=None), name="entry_open_once"),
+            # The case first: with the test set first a planner without statistics reads all members of the set to find a few.
+            models.UniqueConstraint(fields=["case", "test_set"], condition=Q(removed_in=None), name="entry_open_once"),
             models.CheckConstraint(condition=Q(removed_in=None) | Q(removed_in__gt=F("added_in")), name="entry_interval"),
         ]
         indexes = [
