@@ -25,16 +25,13 @@ def _pixels(raster: Raster, per_mille: int) -> int:
 
 def box(values: Ints, axis: int, whole: int, edge: int) -> Ints:
     """Moving mean along an axis over `whole` pixels on either side and `edge` / 65,536 of the next ones; the border is repeated outwards."""
-    size, pad = values.shape[axis], whole + 1
-    index = np.clip(np.arange(-pad - 1, size + pad), 0, size - 1)
-    padded = np.take(values, index, axis=axis)
-    sums = np.cumsum(padded, axis=axis)
-
-    def at(of: Ints, shift: int) -> Ints:
-        return np.take(of, np.arange(size) + shift + pad + 1, axis=axis)
-
-    total = (at(sums, whole) - at(sums, -whole - 1)) * ONE + edge * (at(padded, -pad) + at(padded, pad))
-    return rounded(total, (2 * whole + 1) * ONE + 2 * edge)
+    along = np.moveaxis(values, axis, 0)
+    size, first = len(along), whole + 2  # of the padded rows, that of row 0
+    padded = along[np.clip(np.arange(-first, size + whole + 1), 0, size - 1)]
+    sums = np.cumsum(padded, axis=0)
+    total = (sums[first + whole :][:size] - sums[first - whole - 1 :][:size]) * ONE
+    total += edge * (padded[first - whole - 1 :][:size] + padded[first + whole + 1 :][:size])
+    return np.moveaxis(rounded(total, (2 * whole + 1) * ONE + 2 * edge), 0, axis)
 
 
 def smooth(values: NDArray[np.int32], sd: int) -> Ints:
@@ -64,22 +61,29 @@ def defocus(raster: Raster, per_mille: int, _: np.random.Generator) -> Raster:
     """Each point becomes a disc with a soft rim one pixel wide."""
     radius = _pixels(raster, per_mille)
     reach = radius // ONE + 1
-    span = np.arange(-reach, reach + 1, dtype=np.int64)
-    weights = [[min(ONE, max(0, radius + ONE - math.isqrt((x * x + y * y) << 32))) for x in span.tolist()] for y in span.tolist()]
     rows, columns = (np.clip(np.arange(-reach - 1, size + reach), 0, size - 1) for size in (raster.height, raster.width))
     padded = raster.values.astype(np.int64)[rows][:, columns]
-    sums = np.cumsum(padded, axis=1)
-    total, width = np.zeros(raster.values.shape, dtype=np.int64), raster.width
-    for y, row in zip(span.tolist(), weights, strict=True):
-        here = slice(y + reach + 1, y + reach + 1 + raster.height)
-        full = sum(weight == ONE for weight in row) // 2 if ONE in row else -1  # weights are full for |x| <= this
-        if full >= 0:
-            start = reach + 1 + full
-            total += ONE * (sums[here, start : start + width] - sums[here, start - 2 * full - 1 : start - 2 * full - 1 + width])
-        for x, weight in zip(span.tolist(), row, strict=True):
-            if abs(x) > full and weight:
-                total += weight * padded[here, x + reach + 1 : x + reach + 1 + width]
-    return raster.with_values(rounded(total, sum(map(sum, weights))))
+    total, weight_sum = np.zeros(raster.values.shape, dtype=np.int64), 0
+    for y in range(reach + 1):
+        weights = [min(ONE, max(0, radius + ONE - math.isqrt((x * x + y * y) << 32))) for x in range(reach + 1)]
+        lines = [padded[reach + 1 + shift :][: raster.height] for shift in sorted({-y, y})]
+        line = lines[0] if y == 0 else lines[0] + lines[1]  # the disc is the same above and below, left and right
+        total += _across(line, weights, raster.width)
+        weight_sum += len(lines) * (2 * sum(weights) - weights[0])
+    return raster.with_values(rounded(total, weight_sum))
+
+
+def _across(line: Ints, weights: list[int], width: int) -> Ints:
+    """Sum over x of weights[|x|] times the pixel x further; where weights are full, from prefix sums. The line is padded by len(weights)."""
+    first, full = len(weights), weights.count(ONE) - 1  # weights fall with |x|
+    total = np.zeros((len(line), width, line.shape[2]), dtype=np.int64)
+    if full >= 0:
+        sums = np.cumsum(line, axis=1)
+        total += ONE * (sums[:, first + full :][:, :width] - sums[:, first - full - 1 :][:, :width])
+    for x, weight in enumerate(weights):
+        if x > full and weight:
+            total += weight * (line[:, first + x :][:, :width] + line[:, first - x :][:, :width]) // (1 if x else 2)
+    return total
 
 
 def motion_blur(raster: Raster, per_mille: int, rng: np.random.Generator) -> Raster:

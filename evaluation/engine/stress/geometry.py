@@ -14,23 +14,30 @@ from numpy.typing import NDArray
 from evaluation.engine.arrays import Ints
 from evaluation.engine.stress.draws import below, sign
 from evaluation.engine.stress.light import EIGHT_WAYS
-from evaluation.engine.stress.raster import ImagePerturbation, Pixels, Raster, rounded
+from evaluation.engine.stress.raster import ImagePerturbation, Pixels, Raster
 
 UNIT = 65536
 Moved = NDArray[np.integer[Any]]
 Matrix = tuple[int, int, int, int]
 
 
-def bilinear(pixels: Pixels, down: Ints, across: Ints) -> Ints:
-    """`pixels` at places given in 65,536ths of a pixel from the middle of the first; `down` and `across` broadcast to the output's shape."""
-    height, width = pixels.shape[:2]
-    down, across = (np.clip(rounded(place, UNIT // 256), 0, (size - 1) * 256) for place, size in ((down, height), (across, width)))
+def bilinear(pixels: Pixels, down: Ints, across: Ints) -> Moved:
+    """`pixels` at places given in 65,536ths of a pixel from the middle of the first; `down` and `across` broadcast to the output's shape.
+
+    Unsigned 32 bits just hold the largest 16-bit value times 256 twice, and the half that rounds.
+    """
+    height, width, planes = pixels.shape
+    down, across = (np.clip(place + 128 >> 8, 0, (size - 1) * 256) for place, size in ((down, height), (across, width)))
     top, left = down >> 8, across >> 8
     low, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
-    fall, drift = (down & 255)[..., None], (across & 255)[..., None]
-    above = pixels[top, left] * (256 - drift) + pixels[top, right] * drift
-    under = pixels[low, left] * (256 - drift) + pixels[low, right] * drift
-    return rounded(above * (256 - fall) + under * fall, UNIT)
+    fall, drift = ((place & 255)[..., None].astype(np.uint32) for place in (down, across))
+    flat = pixels.astype(np.uint32).reshape(-1, planes)
+
+    def between(row: Ints) -> NDArray[np.uint32]:
+        first, second = (np.take(flat, row * width + column, axis=0) for column in (left, right))
+        return first * (256 - drift) + second * drift
+
+    return (between(top) * (256 - fall) + between(low) * fall + np.uint32(UNIT // 2)) >> np.uint32(16)
 
 
 def affine(raster: Raster, matrix: Matrix, shift: tuple[int, int] = (0, 0)) -> Raster:

@@ -6,6 +6,7 @@ The same picture, case digest, severity and seed give the same pixels on any mac
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import PIL
 from PIL import Image, features
 
@@ -47,8 +48,8 @@ def perturb_image(
     raster = raster_of(picture)
     made = perturbation.apply(raster, step, generator(seeded)) if perturbation.changes(raster) else raster
     out = picture_of(made)
-    digest = pixel_digest(out)
-    return PerturbedImage(out, digest, digest != pixel_digest(picture), codec_versions() if perturbation.codec else {})
+    changed = not np.array_equal(np.asarray(out), np.asarray(picture))
+    return PerturbedImage(out, pixel_digest(out), changed, codec_versions() if perturbation.codec else {})
 
 
 def codec_versions() -> dict[str, str]:

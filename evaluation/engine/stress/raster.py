@@ -51,7 +51,7 @@ class Raster:
 
     def through(self, table: NDArray[np.integer[Any]]) -> "Raster":
         """Each value v replaced by table[v], cut to the range; `table` (top + 1,)."""
-        return replace(self, values=np.clip(table, 0, self.top).astype(np.int32)[self.values])
+        return replace(self, values=np.take(np.clip(table, 0, self.top).astype(np.int32), self.values))
 
     def moved(self, move: Callable[[Pixels], NDArray[np.integer[Any]]]) -> "Raster":
         """`move` applied to colours and transparency alike."""
