@@ -40,7 +40,7 @@ def tiles(row: ImagePerturbation) -> list[Image.Image]:
     clean = scene("RGB")
     if row.needs == "16-bit":
         clean = Image.fromarray(np.asarray(scene("L")).astype(np.uint16) * 251)
-    made = [perturb_image(clean, row, severity, case_digest=CASE).picture for severity in row.severities]
+    made = [perturb_image(clean, row.name, severity, case_digest=CASE).picture for severity in row.severities]
     return [Image.fromarray((np.asarray(tile) >> 8).astype(np.uint8)).convert("RGB") if tile.mode == "I;16" else tile for tile in made]
 
 

@@ -5,8 +5,9 @@ A severity is 1 to 5 and stands for a stated change (`steps` in `unit`), never f
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from evaluation.engine.arrays import BadInput
 
@@ -38,7 +39,7 @@ class Perturbation:
 
     def step(self, severity: int) -> int:
         """The number that this severity stands for. Raises BadInput for a severity there is not."""
-        if severity not in self.severities:
+        if type(severity) is not int or severity not in self.severities:
             there = "has one step, 1" if len(self.steps) == 1 else f"has severities 1 to {len(self.steps)}"
             raise BadInput(f"{self.name} {there}; {severity!r} is none of them")
         return self.steps[severity - 1]
@@ -46,6 +47,17 @@ class Perturbation:
     def meaning(self, severity: int) -> str:
         """The change in words: "standard deviation 8 % of the range"."""
         return self.unit.format(self.step(severity))
+
+
+Row = TypeVar("Row", bound=Perturbation)
+
+
+def named(rows: Sequence[Row], name: str) -> Row:
+    """The entry of that name. Raises BadInput that lists the names there are."""
+    found = next((row for row in rows if row.name == name), None)
+    if found is None:
+        raise BadInput(f"there is no perturbation {name!r} here; there are {', '.join(row.name for row in rows)}")
+    return found
 
 
 def seed_of(case_digest: str, name: str, severity: int, seed: int) -> bytes:

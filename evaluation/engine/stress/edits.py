@@ -112,14 +112,14 @@ look_alike, accent = _replaced(LOOK_ALIKES), _replaced(ACCENTS)
 def number(word: str, _: np.random.Generator) -> str | None:
     """Another way to write the same value: thousands with or without commas, a decimal with one more zero, a whole number as a decimal."""
     found = PLAIN_NUMBER.fullmatch(word)
-    if not found:
+    if not found or re.match(r"0\d", found[3]):  # leading zeros make it a code, not a number
         return None
     before, minus, whole, decimals, after = found.groups()
     if decimals:
         return f"{before}{minus}{whole}{decimals}0{after}"
     if "," in whole:
         return f"{before}{minus}{whole.replace(',', '')}{after}"
-    if len(whole) > 3 and not whole.startswith("0"):
+    if len(whole) > 3:
         return f"{before}{minus}{int(whole):,}{after}"
     return f"{before}{minus}{whole}.0{after}"
 

@@ -35,7 +35,7 @@ def bilinear(pixels: Pixels, down: Ints, across: Ints) -> Moved:
 
     def between(row: Ints) -> NDArray[np.uint32]:
         first, second = (np.take(flat, row * width + column, axis=0) for column in (left, right))
-        return first * (256 - drift) + second * drift
+        return np.asarray(first * (256 - drift) + second * drift)
 
     return (between(top) * (256 - fall) + between(low) * fall + np.uint32(UNIT // 2)) >> np.uint32(16)
 

@@ -11,14 +11,14 @@ import PIL
 from PIL import Image, features
 
 from evaluation.engine.seeds import generator
-from evaluation.engine.stress.base import seed_of
+from evaluation.engine.stress.base import named, seed_of
 from evaluation.engine.stress.blur import BLUR
 from evaluation.engine.stress.damage import DAMAGE
 from evaluation.engine.stress.geometry import GEOMETRY
 from evaluation.engine.stress.light import LIGHT
 from evaluation.engine.stress.noise import NOISE
 from evaluation.engine.stress.preprocessing import PREPROCESSING
-from evaluation.engine.stress.raster import ImagePerturbation, picture_of, pixel_digest, raster_of
+from evaluation.engine.stress.raster import picture_of, pixel_digest, raster_of
 
 IMAGES = (*LIGHT, *NOISE, *BLUR, *GEOMETRY, *DAMAGE, *PREPROCESSING)
 
@@ -36,15 +36,14 @@ class PerturbedImage:
     codec: dict[str, str] = field(default_factory=dict)
 
 
-def perturb_image(
-    picture: Image.Image, perturbation: ImagePerturbation, severity: int, *, case_digest: str, seed: int = 0
-) -> PerturbedImage:
+def perturb_image(picture: Image.Image, name: str, severity: int, *, case_digest: str, seed: int = 0) -> PerturbedImage:
     """A picture of mode 1, L, LA, RGB, RGBA or I;16 under one perturbation, in the same mode and, unless it `resizes`, of the same size.
 
-    `case_digest`: 64 hexadecimal digits that name the case. Raises BadInput for a severity that there is not, a mode that has to be converted
-    first, a picture without pixels, and a malformed digest.
+    `case_digest`: 64 hexadecimal digits that name the case. Raises BadInput for a name or severity that there is not, a mode that has to be
+    converted first, a picture without pixels, and a malformed digest.
     """
-    step, seeded = perturbation.step(severity), seed_of(case_digest, perturbation.name, severity, seed)
+    perturbation = named(IMAGES, name)
+    step, seeded = perturbation.step(severity), seed_of(case_digest, name, severity, seed)
     raster = raster_of(picture)
     made = perturbation.apply(raster, step, generator(seeded)) if perturbation.changes(raster) else raster
     out = picture_of(made)

@@ -128,7 +128,7 @@ LIGHT = (
     _row(
         name="illumination_gradient",
         steps=(5, 10, 15, 20, 30),
-        unit="a ramp from - {0} % to + {0} % of the range",
+        unit="a ramp from −{0} % to +{0} % of the range",
         stochastic=True,
         source="uneven lighting, heel effect",
         apply=illumination_gradient,

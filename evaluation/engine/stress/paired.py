@@ -26,9 +26,9 @@ def hits_of(values: ArrayLike, shape: tuple[int, ...], what: str) -> Bools:
     """Booleans of that shape. Raises BadInput for any other shape, and for values that are not true or false."""
     hits = np.asarray(values)
     if hits.shape != shape:
-        raise BadInput(f"{what} has shape {hits.shape}, but {shape} is needed")
+        raise BadInput(f"{what}: the shape is {hits.shape}, but {shape} is needed")
     if hits.dtype != np.bool_:
-        raise BadInput(f"{what} says true or false for each case; a missing answer is false, not {hits.dtype}")
+        raise BadInput(f"{what}: true or false is needed for each case, not {hits.dtype}; a missing answer is false")
     return hits
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from evaluation.engine.arrays import BadInput
 from evaluation.engine.seeds import generator
-from evaluation.engine.stress.base import Domain, Perturbation, seed_of
+from evaluation.engine.stress.base import Domain, Perturbation, named, seed_of
 from evaluation.engine.stress.draws import below, chosen, words
 from evaluation.engine.stress.edits import double, drop, swap
 
@@ -78,10 +78,11 @@ class PerturbedRecord:
 
 
 def perturb_record(
-    record: Record, schema: Sequence[Field], perturbation: RecordPerturbation, severity: int, *, case_digest: str, seed: int = 0
+    record: Record, schema: Sequence[Field], name: str, severity: int, *, case_digest: str, seed: int = 0
 ) -> PerturbedRecord:
-    """`record` under one perturbation. Raises BadInput for a value that is not of its field's kind, a repeated field, and as `perturb_image` does."""
-    step, seeded = perturbation.step(severity), seed_of(case_digest, perturbation.name, severity, seed)
+    """`record` under one perturbation. Raises BadInput for a value that is not of its field's kind or no JSON, a repeated field, and as `perturb_text` does."""
+    perturbation = named(RECORDS, name)
+    step, seeded = perturbation.step(severity), seed_of(case_digest, name, severity, seed)
     names = [field.name for field in schema]
     if len(set(names)) < len(names):
         raise BadInput(f"the schema names {next(name for name in names if names.count(name) > 1)!r} twice")
@@ -90,7 +91,11 @@ def perturb_record(
     filled = [field for field in schema if record.get(field.name) is not None and perturbation.fits(field)]
     made = {**record, **perturbation.apply(record, filled, step, generator(seeded))}
     touched = tuple(name for name in names if made.get(name) != record.get(name))
-    return PerturbedRecord(made, hashlib.sha256(json.dumps(made, sort_keys=True, allow_nan=False).encode()).hexdigest(), touched)
+    try:
+        canonical = json.dumps(made, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"the record is not plain JSON ({error}); leave that field out or correct it") from error
+    return PerturbedRecord(made, hashlib.sha256(canonical.encode()).hexdigest(), touched)
 
 
 def _some(fields: Sequence[Field], percent: int, rng: np.random.Generator) -> list[Field]:

@@ -1,9 +1,8 @@
-"""All perturbations by name, whatever they change, and the versions of what they depend on."""
+"""All perturbations by name, whatever they change."""
 
 from collections.abc import Iterable
 
-from evaluation.engine.arrays import BadInput
-from evaluation.engine.stress.base import Domain, Perturbation
+from evaluation.engine.stress.base import Domain, Perturbation, named
 from evaluation.engine.stress.images import IMAGES
 from evaluation.engine.stress.records import RECORDS
 from evaluation.engine.stress.text import TEXTS
@@ -13,9 +12,7 @@ PERTURBATIONS: dict[str, Perturbation] = {row.name: row for row in (*IMAGES, *TE
 
 def perturbation(name: str) -> Perturbation:
     """The registry's entry. Raises BadInput that lists the names there are."""
-    if name not in PERTURBATIONS:
-        raise BadInput(f"there is no perturbation {name!r}; there are {', '.join(PERTURBATIONS)}")
-    return PERTURBATIONS[name]
+    return named(tuple(PERTURBATIONS.values()), name)
 
 
 def of_domain(domain: Domain) -> Iterable[Perturbation]:

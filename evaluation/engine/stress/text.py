@@ -13,7 +13,7 @@ import numpy as np
 
 from evaluation.engine.seeds import generator
 from evaluation.engine.stress import edits
-from evaluation.engine.stress.base import Domain, Perturbation, seed_of
+from evaluation.engine.stress.base import Domain, Perturbation, named, seed_of
 from evaluation.engine.stress.draws import below, chosen
 from evaluation.engine.stress.words import Text, negates, protected, split
 
@@ -50,9 +50,10 @@ class PerturbedText:
         return self.touched > 0
 
 
-def perturb_text(text: str, perturbation: TextPerturbation, severity: int, *, case_digest: str, seed: int = 0) -> PerturbedText:
-    """`text` under one perturbation. Raises BadInput for a severity there is not and a malformed case digest."""
-    step, seeded = perturbation.step(severity), seed_of(case_digest, perturbation.name, severity, seed)
+def perturb_text(text: str, name: str, severity: int, *, case_digest: str, seed: int = 0) -> PerturbedText:
+    """`text` under one perturbation. Raises BadInput for a name or severity there is not and a malformed case digest."""
+    perturbation = named(TEXTS, name)
+    step, seeded = perturbation.step(severity), seed_of(case_digest, name, severity, seed)
     before = split(text)
     after, touched = perturbation.apply(before, step, generator(seeded)) if before.words else (before, 0)
     made = after.joined()

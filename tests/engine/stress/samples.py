@@ -66,17 +66,19 @@ def golden_pictures() -> dict[str, str]:
         for mode in MODES:
             for height, width in ((24, 17), (8, 8), (1, 5)):
                 for severity in row.severities:
-                    total.update(perturb_image(picture(mode, height, width), row, severity, case_digest=CASE, seed=7).digest.encode())
+                    total.update(perturb_image(picture(mode, height, width), row.name, severity, case_digest=CASE, seed=7).digest.encode())
         made[row.name] = total.hexdigest()
     return made
 
 
 def golden_texts() -> dict[str, list[str]]:
-    return {row.name: [perturb_text(NOTE, row, s, case_digest=CASE, seed=7).digest for s in row.severities] for row in TEXTS}
+    return {row.name: [perturb_text(NOTE, row.name, s, case_digest=CASE, seed=7).digest for s in row.severities] for row in TEXTS}
 
 
 def golden_records() -> dict[str, list[str]]:
-    return {row.name: [perturb_record(RECORD, SCHEMA, row, s, case_digest=CASE, seed=7).digest for s in row.severities] for row in RECORDS}
+    return {
+        row.name: [perturb_record(RECORD, SCHEMA, row.name, s, case_digest=CASE, seed=7).digest for s in row.severities] for row in RECORDS
+    }
 
 
 if __name__ == "__main__":

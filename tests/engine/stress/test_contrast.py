@@ -116,7 +116,7 @@ class EntryTests:
         right = np.array([True, True, False, False]), np.array([True, False, True, False])
         entry = consistency_entry("x", right, (right[0], right[0]))
         assert (entry["metric"], entry["value"], entry["baseline"]["value"]) == ("pair_consistency", 0.25, 0.5)
-        with pytest.raises(BadInput, match="edited has shape"):
+        with pytest.raises(BadInput, match="edited: the shape is"):
             consistency_entry("x", (right[0], right[1][:3]))
 
     def test_other_pairs_are_not_compared(self) -> None:

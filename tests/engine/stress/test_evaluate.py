@@ -153,7 +153,7 @@ class BadInputTests:
     @pytest.mark.parametrize(
         ("clean", "stressed", "sentence"),
         [
-            (np.zeros(5, dtype=bool), np.zeros((STEPS, 4), dtype=bool), "answers under stress has shape"),
+            (np.zeros(5, dtype=bool), np.zeros((STEPS, 4), dtype=bool), "answers under stress: the shape is"),
             (np.zeros(5, dtype=bool), np.zeros((STEPS - 1, 5), dtype=bool), r"\(1, 8, 5\) is needed"),
             (np.zeros(5), np.zeros((STEPS, 5), dtype=bool), "true or false"),
             (np.zeros((0, 5), dtype=bool), np.zeros((0, STEPS, 5), dtype=bool), "runs, cases"),

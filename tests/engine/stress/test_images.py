@@ -23,7 +23,7 @@ every = pytest.mark.parametrize("row", IMAGES, ids=lambda row: row.name)
 
 
 def made(image: Image.Image, name: str, severity: int = 1, case: str = CASE, seed: int = 0) -> NDArray[np.int32]:
-    return raster_of(perturb_image(image, ROWS[name], severity, case_digest=case, seed=seed).picture).values
+    return raster_of(perturb_image(image, name, severity, case_digest=case, seed=seed).picture).values
 
 
 @lru_cache
@@ -57,7 +57,7 @@ class SameBytesTests:
     def test_another_seed_or_case_changes_exactly_the_stochastic(self, row: ImagePerturbation) -> None:
         image = picture("I;16" if row.needs == "16-bit" else "RGB")
         digests = {
-            perturb_image(image, row, 1, case_digest=case, seed=seed).digest for case in (CASE, "ab" * 32) for seed in (0, 1, 2, 3, 4)
+            perturb_image(image, row.name, 1, case_digest=case, seed=seed).digest for case in (CASE, "ab" * 32) for seed in (0, 1, 2, 3, 4)
         }
         assert (len(digests) > 1) == row.stochastic
 
@@ -66,7 +66,7 @@ class SameBytesTests:
         image = picture(mode, height, width)
         before = image.tobytes()
         for severity in row.severities:
-            one, two = (perturb_image(image, row, severity, case_digest=CASE, seed=seed) for _ in range(2))
+            one, two = (perturb_image(image, row.name, severity, case_digest=CASE, seed=seed) for _ in range(2))
             assert one.picture.tobytes() == two.picture.tobytes()
             assert one.digest == two.digest
             assert one.picture.mode == mode
@@ -78,18 +78,18 @@ class SameBytesTests:
         assert image.tobytes() == before
 
     def test_only_jpeg_names_a_codec(self) -> None:
-        named = [row.name for row in IMAGES if perturb_image(picture("RGB"), row, 1, case_digest=CASE).codec]
+        named = [row.name for row in IMAGES if perturb_image(picture("RGB"), row.name, 1, case_digest=CASE).codec]
         assert named == ["jpeg"]
 
     def test_what_cannot_change_comes_back_as_it_is(self) -> None:
         for name, mode in (("saturation_down", "L"), ("bgr_for_rgb", "I;16"), ("bytes_swapped", "RGB")):
-            assert not perturb_image(picture(mode), ROWS[name], 1, case_digest=CASE).changed
+            assert not perturb_image(picture(mode), name, 1, case_digest=CASE).changed
 
     @every
     def test_transparency_is_moved_but_never_perturbed(self, row: ImagePerturbation) -> None:
         image = picture("RGBA")
         before = np.asarray(image)[:, :, 3]
-        after = np.asarray(perturb_image(image, row, row.severities[-1], case_digest=CASE).picture)[:, :, 3]
+        after = np.asarray(perturb_image(image, row.name, row.severities[-1], case_digest=CASE).picture)[:, :, 3]
         assert np.array_equal(before, after) == (not row.moves)
 
 
@@ -260,7 +260,7 @@ class CalibrationTests:
         for name, times in (("flip_horizontal", 2), ("flip_vertical", 2), ("half_turn", 2), ("transposition", 2), ("quarter_turn", 4)):
             turned = image
             for _ in range(times):
-                turned = perturb_image(turned, ROWS[name], 1, case_digest=CASE).picture
+                turned = perturb_image(turned, name, 1, case_digest=CASE).picture
             assert turned.tobytes() == image.tobytes()
             assert not ROWS[name].label_kept
 
@@ -278,15 +278,15 @@ class BadInputTests:
     def test_a_severity_that_there_is_not(self) -> None:
         for name, severity in (("jpeg", 0), ("jpeg", 6), ("inversion", 2)):
             with pytest.raises(BadInput, match=name):
-                perturb_image(picture("L"), ROWS[name], severity, case_digest=CASE)
+                perturb_image(picture("L"), name, severity, case_digest=CASE)
 
     @pytest.mark.parametrize("mode", ["P", "CMYK", "F", "I"])
     def test_a_mode_that_has_to_be_converted(self, mode: str) -> None:
         with pytest.raises(BadInput, match="convert it"):
-            perturb_image(Image.new(mode, (4, 4)), ROWS["jpeg"], 1, case_digest=CASE)
+            perturb_image(Image.new(mode, (4, 4)), "jpeg", 1, case_digest=CASE)
 
     def test_a_picture_without_pixels_and_a_digest_that_is_none(self) -> None:
         with pytest.raises(BadInput, match="no pixel"):
-            perturb_image(Image.new("L", (0, 4)), ROWS["jpeg"], 1, case_digest=CASE)
+            perturb_image(Image.new("L", (0, 4)), "jpeg", 1, case_digest=CASE)
         with pytest.raises(BadInput, match="64 hexadecimal"):
-            perturb_image(picture("L"), ROWS["jpeg"], 1, case_digest="case 12")
+            perturb_image(picture("L"), "jpeg", 1, case_digest="case 12")

@@ -32,7 +32,7 @@ class PlanTests:
     @pytest.mark.parametrize(
         ("names", "severities", "seed", "sentence"),
         [
-            (("jpg",), (1,), 0, "no perturbation 'jpg'; there are brightness_up, .*gaussian_blur.*typo_swap.*stale_date"),
+            (("jpg",), (1,), 0, "no perturbation 'jpg' here; there are brightness_up, .*gaussian_blur.*typo_swap.*stale_date"),
             ((), (1,), 0, "at least one perturbation"),
             (("jpeg",), (), 0, "and one severity"),
             (("jpeg", "jpeg"), (1,), 0, "perturbation 'jpeg' is given twice"),
