@@ -40,10 +40,8 @@ def smooth(values: NDArray[np.int32], sd: int) -> Ints:
     Each box has a third of the variance: ends `edge` make (2w + 1)(w(w + 1)) / 3 + 2 edge (w + 1)² = variance * (2w + 1 + 2 edge) true.
     """
     variance = sd * sd  # three times that of one box
-    whole = (math.isqrt(4 * variance + ONE**2) - ONE) // (
-        2 * ONE
-    )  # the largest whole box that does not exceed it: w(w + 1)/3 <= variance/3
     square = ONE**2
+    whole = (math.isqrt(4 * variance + square) - ONE) // (2 * ONE)  # the largest with w(w + 1) <= variance
     edge = ONE * (2 * whole + 1) * (variance - whole * (whole + 1) * square) // (2 * (3 * square * (whole + 1) ** 2 - variance))
     out = values.astype(np.int64) * SPARE
     for axis in (0, 1):

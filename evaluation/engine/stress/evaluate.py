@@ -54,6 +54,8 @@ def stress_report(
 
 
 class _Suite:
+    """A plan's answers, checked; `unit` (cases,) is each one's cluster or itself, `kept` the steps that keep the label."""
+
     def __init__(self, plan: Plan, candidate: Outcomes, baseline: Outcomes | None, clusters: Ints | None, level: float) -> None:
         self.plan, self.candidate, self.baseline, self.clusters, self.level = plan, candidate, baseline, clusters, level
         self.cases = candidate.clean.shape[1]

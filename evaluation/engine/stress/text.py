@@ -57,7 +57,7 @@ def perturb_text(text: str, name: str, severity: int, *, case_digest: str, seed:
     before = split(text)
     after, touched = perturbation.apply(before, step, generator(seeded)) if before.words else (before, 0)
     made = after.joined()
-    return PerturbedText(made, hashlib.sha256(made.encode()).hexdigest(), touched, len(before.words))
+    return PerturbedText(made, hashlib.sha256(made.encode("utf-8", "surrogatepass")).hexdigest(), touched, len(before.words))
 
 
 def wanted(words: int, percent: int) -> int:
