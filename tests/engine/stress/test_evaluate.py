@@ -11,7 +11,9 @@ from statsmodels.stats.proportion import proportion_confint
 
 from evaluation.engine.arrays import BadInput
 from evaluation.engine.compare import mcnemar, tango
+from evaluation.engine.data import Task, arm
 from evaluation.engine.replicates import residual_variance, underspecification
+from evaluation.engine.report import comparison_of, report
 from evaluation.engine.stress.evaluate import Outcomes, outcomes, stress_report
 from evaluation.engine.stress.plan import Plan
 
@@ -44,6 +46,18 @@ class StepTests:
                 low, high = map(float, tango(lost, gained, cases))
                 found = gap["value"], gap["low"], gap["high"], gap["p"]
                 assert found == pytest.approx(((gained - lost) / cases, low, high, float(mcnemar(lost, gained)[0])), abs=1e-12)
+
+    @pytest.mark.parametrize("runs", [1, 3])
+    def test_an_entry_is_a_run_reports_and_more(self, runs: int) -> None:
+        ours, theirs, units = model(11, runs=runs), model(12, runs=runs), np.random.default_rng(0).integers(0, 60, 150)
+        task = Task(("wrong", "right"), 1)
+        arms = [[arm(task, 150, run[2].astype(int)) for run in side.stressed] for side in (ours, theirs)]
+        whole = report(comparison_of(task, np.ones(150, dtype=int), *arms, units), [], seed=b"", resamples=10)["metrics"][0]
+        entry = stress_report(PLAN, ours, theirs, units)["metrics"][2]
+        names = {"stratum", "n_positive", "baseline", "difference"}
+        assert {key: entry[key] for key in whole if key not in names} == {key: whole[key] for key in whole if key not in names}
+        for key in ("baseline", "difference"):
+            assert {name: entry[key][name] for name in whole[key]} == whole[key]
 
     def test_adjusted_over_the_steps_that_keep_the_label(self) -> None:
         made = stress_report(PLAN, model(0, worse=0.3), model(1))
