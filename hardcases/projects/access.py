@@ -3,12 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, F, Q, QuerySet, Value
+from django.db.models import CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Value
 
 from hardcases.audit.actors import Actor
 from hardcases.errors import Forbidden, NotFound
-from hardcases.projects.models import ApiToken, Membership, Project, TeamMembership, User
-from hardcases.projects.permissions import ROLES, SCOPES, Can, Role, Scope, allowed
+from hardcases.projects.models import ApiToken, Membership, Project, Team, TeamMembership, User
+from hardcases.projects.permissions import ROLES, SCOPES, Can, InTeam, Role, Scope, allowed
 from hardcases.work.models import Job
 
 NOTHING_HERE = "There is nothing at this address that you can see. Check the address, or ask for access to the project."
@@ -140,6 +140,32 @@ def people_in(project: Project) -> list[dict[str, Any]]:
             through[user_id] = how
     people = User.objects.filter(pk__in=roles).order_by("username")
     return [{"user": user, "roles": [r for r in Role if r in roles[user.pk]], "through_team": through.get(user.pk, "")} for user in people]
+
+
+def teams_of(actor: Actor) -> QuerySet[TeamMembership]:
+    """A person's own memberships of teams, each with `people` and `projects` of its team counted, by name, in one query."""
+    people = TeamMembership.objects.filter(team=OuterRef("team"), user__is_active=True).order_by().values("team").annotate(n=Count("pk"))
+    projects = Project.objects.filter(team=OuterRef("team")).order_by().values("team").annotate(n=Count("pk"))
+    found = TeamMembership.objects.filter(user_id=actor.user_id, user__is_active=True).select_related("team")
+    return found.annotate(people=Subquery(people.values("n")), projects=Subquery(projects.values("n"))).order_by("team__name", "team_id")
+
+
+def team_for(actor: Actor, slug: str, right: InTeam) -> TeamMembership:
+    """A person's own membership of the team by slug, with its team. Raises NotFound to who is not in it, Forbidden to who does not manage it."""
+    found = TeamMembership.objects.select_related("team").filter(team__slug=slug, user_id=actor.user_id, user__is_active=True).first()
+    if actor.kind != "person" or found is None:
+        raise NotFound(NOTHING_HERE)
+    if right is InTeam.MANAGE and not found.manages:
+        raise Forbidden("You are in this team but do not manage it. Nothing was changed. Ask one of those who do.")
+    return found
+
+
+def team_member_for(team: Team, username: str) -> User:
+    """A person who is in the team. Raises NotFound."""
+    found = User.objects.filter(team_memberships__team=team, username=username).first()
+    if found is None:
+        raise NotFound(NOTHING_HERE)
+    return found
 
 
 def _why_not(actor: Actor, permission: Can, roles: frozenset[Role]) -> str:

@@ -47,6 +47,13 @@ class Can(StrEnum):
     OWN_TOKENS = "own_tokens"
 
 
+class InTeam(StrEnum):
+    """What is asked of `access.team_for`. A team's people have its default role in its projects; who they are is said by those who manage it."""
+
+    SEE = "see"  # every member
+    MANAGE = "manage"  # its name, its default role, its people
+
+
 _EVERYBODY = frozenset(Role)
 _SEES = _EVERYBODY - {Role.ANNOTATOR}
 

@@ -15,7 +15,7 @@ from django.views import View
 
 from hardcases.errors import Conflict, Forbidden, Invalid
 from hardcases.projects import actions, people
-from hardcases.projects.access import can, member_for, people_in, permissions_in, projects_of, scopes_for, token_for
+from hardcases.projects.access import can, member_for, people_in, permissions_in, projects_of, scopes_for, teams_of, token_for
 from hardcases.projects.authentication import actor_of
 from hardcases.projects.documents import document_of, read
 from hardcases.projects.doors import ProjectPage
@@ -43,7 +43,9 @@ class ProjectList(LoginRequiredMixin, View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """All of them: a person is in a few."""
-        return render_page(request, "projects/list.html", {"mine": projects_of(actor_of(request))})
+        actor = actor_of(request)
+        teams = {membership.team_id for membership in teams_of(actor)}
+        return render_page(request, "projects/list.html", {"mine": projects_of(actor), "teams": teams})
 
 
 class ProjectNew(LoginRequiredMixin, View):
