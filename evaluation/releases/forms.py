@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from evaluation.registry.access import versions_of
-from evaluation.registry.models import ModelVersion
+from evaluation.registry.models import ModelVersion, ProductionMark
 from evaluation.releases.access import policies_of
 from evaluation.releases.models import PolicyVersion
 from hardcases.errors import Refusal
@@ -26,6 +26,7 @@ class OpenReleaseForm(forms.Form):
     policy = forms.ModelChoiceField(label=_("Policy"), queryset=PolicyVersion.objects.none())
 
     def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        """Filled in with the newest of everything, against what is in production."""
         super().__init__(*args, **kwargs)
         choices = {
             "candidate": versions_of(project),
@@ -37,13 +38,20 @@ class OpenReleaseForm(forms.Form):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)
             field.queryset = queryset
+            field.initial = queryset.first()
+            field.empty_label = None
+        serving = ProductionMark.objects.filter(model__project=project).select_related("model_version__model").first()
+        self.fields["baseline"].initial = serving.model_version if serving else None
 
 
 class PolicyForm(forms.Form):
     """A policy document, YAML or JSON."""
 
     document = forms.CharField(
-        label=_("Policy"), widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "false"}), max_length=200_000, strip=False
+        label=_("Policy"),
+        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "code", "wrap": "off"}),
+        max_length=200_000,
+        strip=False,
     )
 
     def clean_document(self) -> Any:

@@ -8,15 +8,20 @@ from django.urls import NoReverseMatch, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from evaluation.registry.models import ModelVersion, ProductionMark
 from evaluation.releases.models import Release
+from evaluation.releases.presenting import line
 from evaluation.runs.models import Run
 from hardcases.cases.models import Case
 from hardcases.projects.access import permissions_in
 from hardcases.projects.doors import ProjectPage
 from hardcases.projects.models import Project
 from hardcases.projects.permissions import Can
+from hardcases.testsets.models import Version
 from hardcases.web.pages import render_page
 
+LATEST = 5
+OF_A_LINE = ("project", "candidate__model", "baseline__model")
 UNDER_WAY = ("queued", "running", "finalising")
 
 
@@ -55,6 +60,36 @@ class Needs(ProjectPage):
         return render_page(request, "projects/_needs.html", {"lines": [line for line in lines if line]})
 
 
+class Standing(ProjectPage):
+    """What serves now, what was put forward last, and what that stood on; before the first run, the way there."""
+
+    can = {"GET": Can.VIEW}
+
+    def get(self, request: HttpRequest, project: str) -> HttpResponse:
+        """Two cards, or the five steps from an empty project to the first run."""
+        here = self.project
+        if not Run.objects.filter(project=here).exists():
+            return render_page(request, "projects/_steps.html", {"steps": self._steps(here), "project": here})
+        marks = ProductionMark.objects.filter(model__project=here).select_related("model_version__model").order_by("model_id", "-id")[:200]
+        serving = {mark.model_id: mark for mark in reversed(marks)}
+        releases = Release.objects.filter(project=here).select_related(*OF_A_LINE).order_by("-number")[:LATEST]
+        versions = Version.objects.filter(test_set__project=here).select_related("test_set").order_by("-id")[:LATEST]
+        context = {"serving": serving.values(), "releases": [line(release) for release in releases], "versions": versions}
+        return render_page(request, "projects/_standing.html", context)
+
+    def _steps(self, here: Project) -> list[dict[str, Any]]:
+        """(sentence, page, whether it is done), in the order in which people do them."""
+        cases = Case.objects.filter(project=here)
+        steps = (
+            (_("Send the first case"), "project-upload", cases),
+            (_("Label it"), "case-list", cases.filter(current_label__isnull=False)),
+            (_("Freeze version 1 of a test set"), "test-set-list-page", Version.objects.filter(test_set__project=here)),
+            (_("Register a model version"), "model-list-page", ModelVersion.objects.filter(model__project=here)),
+            (_("Start a run"), "run-list-page", Run.objects.filter(project=here)),
+        )
+        return [{"sentence": said, "url": reverse(page, args=[here.slug]), "done": rows.exists()} for said, page, rows in steps]
+
+
 class LastReceived(ProjectPage):
     """The newest case, for the Upload page that waits for the first."""
 
@@ -69,5 +104,6 @@ class LastReceived(ProjectPage):
 
 pages = [
     path("p/<slug:project>/needs/", Needs.as_view(), name="overview-needs"),
+    path("p/<slug:project>/standing/", Standing.as_view(), name="overview-standing"),
     path("p/<slug:project>/upload/last/", LastReceived.as_view(), name="last-received"),
 ]

@@ -102,3 +102,25 @@ SCOPES: dict[Can, Scope | None] = {
 def allowed(permission: Can, roles: frozenset[Role]) -> bool:
     """Whether any of `roles` has the permission."""
     return not roles.isdisjoint(ROLES[permission])
+
+
+# What each permission lets somebody do, to follow "may" in a sentence.
+PURPOSES: dict[Can, str] = {
+    Can.VIEW: "look at this project",
+    Can.VIEW_CASES: "look at its cases",
+    Can.VIEW_ORIGINAL: "download files as they were received",
+    Can.REPORT: "send cases",
+    Can.TRIAGE: "decide about cases",
+    Can.ERASE: "erase cases",
+    Can.LABEL: "label cases",
+    Can.CURATE: "change test sets",
+    Can.RUN: "register models and start runs",
+    Can.MARK_PRODUCTION: "say what is in production",
+    Can.PROPOSE_POLICY: "propose policies",
+    Can.APPROVE_POLICY: "approve policies",
+    Can.OPEN_RELEASE: "open releases",
+    Can.SIGN: "sign or reject releases",
+    Can.VIEW_AUDIT: "read the audit log",
+    Can.MANAGE: "change the project and its people",
+    Can.OWN_TOKENS: "make tokens",
+}

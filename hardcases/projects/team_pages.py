@@ -139,4 +139,4 @@ class TeamMember(TeamPage):
 
     def _still_in(self) -> bool:
         """Whoever took themselves out cannot see the team any more."""
-        return TeamMembership.objects.filter(team=self.team, user_id=self.actor.user_id).exists()
+        return TeamMembership.objects.filter(team=self.team, user_id=self.actor.user_id or 0).exists()

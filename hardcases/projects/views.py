@@ -154,10 +154,15 @@ class Settings(ProjectPage):
         self, request: HttpRequest, form: ProjectForm, *, invite: InviteForm | None = None, status: int = 200, **more: Any
     ) -> HttpResponse:
         members = [
-            member | {"words": _words(member["roles"]), "form": RolesForm(initial={"roles": member["roles"]}, auto_id=f"id_{number}_%s")}
+            member | {"words": _words(member["own"]), "form": RolesForm(initial={"roles": member["own"]}, auto_id=f"id_{number}_%s")}
             for number, member in enumerate(people_in(self.project))
         ]
-        context = {"form": form, "invite": invite or InviteForm(auto_id="id_invite_%s"), "members": members}
+        context = {
+            "form": form,
+            "team_role": ROLE_NAMES[Role(self.project.team.default_role)],
+            "invite": invite or InviteForm(auto_id="id_invite_%s"),
+            "members": members,
+        }
         response = render_page(request, "projects/settings.html", context | _tokens(self) | more, status=status)
         response["Cache-Control"] = "no-store"  # the page may show a sign-in link
         return response

@@ -121,6 +121,7 @@ PROJECT: dict[str, dict[str, Can]] = {
     "release-accept": {"GET": Can.SIGN, "POST": Can.SIGN},
     # hardcases.config
     "overview-needs": {"GET": Can.VIEW},
+    "overview-standing": {"GET": Can.VIEW},
     "last-received": {"GET": Can.VIEW_CASES},
 }
 
