@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from evaluation.registry.access import versions_of
@@ -40,8 +41,22 @@ class OpenReleaseForm(forms.Form):
             field.queryset = queryset
             field.initial = queryset.first()
             field.empty_label = None
+        self.project = project
         serving = ProductionMark.objects.filter(model__project=project).select_related("model_version__model").first()
         self.fields["baseline"].initial = serving.model_version if serving else None
+
+    def first(self) -> list[dict[str, str]]:
+        """What has to be there before anything can be put forward: (sentence, address) of each thing that is not."""
+        needs = {
+            "candidate": (_("Register the model version and the one it is to replace"), "model-list-page"),
+            "version": (_("Freeze a version of a test set"), "test-set-list-page"),
+            "policy": (_("Propose a policy"), "policy-list"),
+        }
+        return [
+            {"sentence": str(said), "url": reverse(page, args=[self.project.slug])}
+            for name, (said, page) in needs.items()
+            if self.fields[name].initial is None
+        ]
 
 
 class PolicyForm(forms.Form):
@@ -49,7 +64,7 @@ class PolicyForm(forms.Form):
 
     document = forms.CharField(
         label=_("Policy"),
-        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "code", "wrap": "off"}),
+        widget=forms.Textarea(attrs={"rows": 20, "spellcheck": "false", "class": "code", "wrap": "off"}),
         max_length=200_000,
         strip=False,
     )

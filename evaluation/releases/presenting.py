@@ -24,10 +24,21 @@ SHOWN_FLIPS = 8
 STARTING_POLICY = """\
 slug: careful
 checks:
-  - {name: Overall, kind: no_regression, metric: accuracy, stratum: all, margin: 0.02}
-  - {name: No stratum is proven worse, kind: no_proven_loss, metric: accuracy, stratum: "stratum:*", eps: 0.03, role: guard}
-  - {name: Score sanity, kind: sanity}
-  - {name: Coverage, kind: coverage}
+  - name: Overall
+    kind: no_regression
+    metric: accuracy
+    stratum: all
+    margin: 0.02
+  - name: No stratum is proven worse
+    kind: no_proven_loss
+    metric: accuracy
+    stratum: "stratum:*"
+    eps: 0.03
+    role: guard
+  - name: Score sanity
+    kind: sanity
+  - name: Coverage
+    kind: coverage
 """
 _WORST_FIRST = ("error", "fail", "not_enough_evidence", "not_run", "waived", "pass")
 ROLES = {"gating": gettext_noop("must pass"), "guard": gettext_noop("must not fail"), "watch": gettext_noop("informs")}

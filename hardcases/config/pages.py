@@ -54,7 +54,15 @@ class Needs(ProjectPage):
             _line(inbox, "received_at", ("%(n)s case waits in the inbox", "%(n)s cases wait in the inbox"), "inbox", here)
             if Can.TRIAGE in may
             else None,
-            _line(releases, "opened_at", ("%(n)s release is open", "%(n)s releases are open"), "release-list", here),
+            _line(
+                releases,
+                "opened_at",
+                ("%(n)s release waits to be signed or rejected", "%(n)s releases wait to be signed or rejected"),
+                "release-list",
+                here,
+            )
+            if Can.SIGN in may
+            else None,
             _line(runs, "created_at", ("%(n)s run is under way", "%(n)s runs are under way"), "run-list-page", here),
         ]
         return render_page(request, "projects/_needs.html", {"lines": [line for line in lines if line]})
@@ -78,7 +86,7 @@ class Standing(ProjectPage):
         return render_page(request, "projects/_standing.html", context)
 
     def _steps(self, here: Project) -> list[dict[str, Any]]:
-        """(sentence, page, whether it is done), in the order in which people do them."""
+        """Sentence, page and chip of each, in the order in which people do them."""
         cases = Case.objects.filter(project=here)
         steps = (
             (_("Send the first case"), "project-upload", cases),
@@ -87,7 +95,13 @@ class Standing(ProjectPage):
             (_("Register a model version"), "model-list-page", ModelVersion.objects.filter(model__project=here)),
             (_("Start a run"), "run-list-page", Run.objects.filter(project=here)),
         )
-        return [{"sentence": said, "url": reverse(page, args=[here.slug]), "done": rows.exists()} for said, page, rows in steps]
+        done = [rows.exists() for _said, _page, rows in steps]
+        following = done.index(False)
+        chips = [("done", "") if is_done else ("waiting", _("Next") if at == following else _("Later")) for at, is_done in enumerate(done)]
+        return [
+            {"sentence": said, "url": reverse(page, args=[here.slug]), "chip": chip}
+            for (said, page, _rows), chip in zip(steps, chips, strict=True)
+        ]
 
 
 class LastReceived(ProjectPage):

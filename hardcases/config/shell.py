@@ -65,16 +65,16 @@ def _menu(path: str, project: Project, may: frozenset[Can]) -> list[dict[str, An
             "url": address,
             "current": address == here,
             "key": entry.key,
-            "count": counts.get(entry.name),
+            "count": counts.get(entry.name, ""),
         }
         for entry, address in shown
     ]
 
 
 def _waiting(project: Project) -> str:
-    """How many cases wait for a decision. Counted to a thousand: a menu must not cost more the longer nobody looks."""
+    """How many cases wait for a decision, nothing for none. Counted to a thousand: a menu must not cost more the longer nobody looks."""
     found = Case.objects.filter(project=project, state="inbox").order_by()[: MOST_WAITING + 1].count()
-    return f"{MOST_WAITING:,}+" if found > MOST_WAITING else formatting.count(found)
+    return f"{MOST_WAITING:,}+" if found > MOST_WAITING else formatting.count(found) if found else ""
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
