@@ -20,7 +20,7 @@ from hardcases.projects.permissions import Can
 from hardcases.testsets.models import Version
 from hardcases.web.pages import render_page
 
-LATEST = 5
+LATEST, MARKS = 5, 200
 OF_A_LINE = ("project", "candidate__model", "baseline__model")
 UNDER_WAY = ("queued", "running", "finalising")
 
@@ -78,8 +78,8 @@ class Standing(ProjectPage):
         here = self.project
         if not Run.objects.filter(project=here).exists():
             return render_page(request, "projects/_steps.html", {"steps": self._steps(here), "project": here})
-        marks = ProductionMark.objects.filter(model__project=here).select_related("model_version__model").order_by("model_id", "-id")[:200]
-        serving = {mark.model_id: mark for mark in reversed(marks)}
+        marks = ProductionMark.objects.filter(model__project=here).select_related("model_version__model").order_by("-id")[:MARKS]
+        serving = {mark.model_id: mark for mark in reversed(list(marks))}  # of each model the newest
         releases = Release.objects.filter(project=here).select_related(*OF_A_LINE).order_by("-number")[:LATEST]
         versions = Version.objects.filter(test_set__project=here).select_related("test_set").order_by("-id")[:LATEST]
         context = {"serving": serving.values(), "releases": [line(release) for release in releases], "versions": versions}
