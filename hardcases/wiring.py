@@ -39,8 +39,8 @@ SENTENCES = {
     "case.batch_labelled": _("labelled several cases"),
     "test_set.created": _("made the test set %(slug)s"),
     "stratum.created": _("named the stratum %(slug)s"),
-    "draft.changed": _("changed the draft of a test set"),
-    "version.frozen": _("froze a version of a test set"),
+    "draft.changed": _("changed a draft: %(added)s cases added, %(removed)s removed"),
+    "version.frozen": _("froze version %(number)s of %(test_set)s: %(reason)s"),
     "version.member_erased": _("marked a frozen version: a member was lawfully erased"),
 }
 

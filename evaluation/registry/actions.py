@@ -97,7 +97,7 @@ def _store(actor: Actor, model: Model, document: VersionDocument, files: Files) 
         training_digests_sha256=files.training_sha256,
         digest=digest,
         registered_by_id=person_behind(actor),
-        registered_by_name=actor.name,
+        registered_by_name=actor.printed_name[:150],
     )
     after = {"model_version": str(version), "replicate": row.number, "digest": digest}
     record(actor, "model_version.registered", "model_version", version.pk, project_id=model.project_id, after=after)
@@ -112,7 +112,9 @@ def mark_production(*, actor: Actor, model_version: ModelVersion) -> ProductionM
         before = in_production(model)
         if before is not None and before.pk == model_version.pk:
             return ProductionMark.objects.filter(model=model).select_related("model_version__model")[0]
-        mark = ProductionMark.objects.create(model=model, model_version=model_version, by_id=person_behind(actor), by_name=actor.name)
+        mark = ProductionMark.objects.create(
+            model=model, model_version=model_version, by_id=person_behind(actor), by_name=actor.printed_name[:150]
+        )
         record(
             actor,
             "model_version.marked_production",

@@ -26,7 +26,7 @@ def policy_version_for(project: Project, name: str) -> PolicyVersion:
 
 def releases_of(project: Project) -> QuerySet[Release]:
     """The project's releases, newest first, with what a list shows."""
-    related = ("candidate__model", "baseline__model", "test_set_version__test_set", "policy_version__policy", "run", "project")
+    related = ("candidate__model", "baseline__model", "test_set_version__test_set", "policy_version__policy", "run__started_by", "project")
     return Release.objects.filter(project=project).select_related(*related).order_by("-number")
 
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 from django import forms
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from evaluation.registry.access import versions_of
-from evaluation.registry.models import ModelVersion
+from evaluation.registry.models import ModelVersion, ProductionMark
 from evaluation.releases.access import policies_of
 from evaluation.releases.models import PolicyVersion
 from hardcases.errors import Refusal
@@ -26,6 +27,7 @@ class OpenReleaseForm(forms.Form):
     policy = forms.ModelChoiceField(label=_("Policy"), queryset=PolicyVersion.objects.none())
 
     def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        """Filled in with the newest of everything, against what is in production."""
         super().__init__(*args, **kwargs)
         choices = {
             "candidate": versions_of(project),
@@ -37,13 +39,34 @@ class OpenReleaseForm(forms.Form):
             field = self.fields[name]
             assert isinstance(field, forms.ModelChoiceField)
             field.queryset = queryset
+            field.initial = queryset.first()
+            field.empty_label = None
+        self.project = project
+        serving = ProductionMark.objects.filter(model__project=project).select_related("model_version__model").first()
+        self.fields["baseline"].initial = serving.model_version if serving else None
+
+    def first(self) -> list[dict[str, str]]:
+        """What has to be there before anything can be put forward: (sentence, address) of each thing that is not."""
+        needs = {
+            "candidate": (_("Register the model version and the one it is to replace"), "model-list-page"),
+            "version": (_("Freeze a version of a test set"), "test-set-list-page"),
+            "policy": (_("Propose a policy"), "policy-list"),
+        }
+        return [
+            {"sentence": str(said), "url": reverse(page, args=[self.project.slug])}
+            for name, (said, page) in needs.items()
+            if self.fields[name].initial is None
+        ]
 
 
 class PolicyForm(forms.Form):
     """A policy document, YAML or JSON."""
 
     document = forms.CharField(
-        label=_("Policy"), widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "false"}), max_length=200_000, strip=False
+        label=_("Policy"),
+        widget=forms.Textarea(attrs={"rows": 20, "spellcheck": "false", "class": "code", "wrap": "off"}),
+        max_length=200_000,
+        strip=False,
     )
 
     def clean_document(self) -> Any:

@@ -11,10 +11,11 @@ from evaluation.releases.documents import read_policy
 from evaluation.releases.models import PolicyVersion, Release
 from evaluation.releases.queries import before_it_can_be_signed, facts_of
 from evaluation.releases.sentences import check_sentence, summary, verdict_sentence
-from evaluation.releases.signing import statement, why_not
+from evaluation.releases.signing import Item, statement, why_not
 from evaluation.runs.charts import Figure, ForestRow, forest
 from evaluation.runs.figures import figures_of, stratum_name
 from evaluation.runs.flips import cards
+from evaluation.runs.presenting import metric_name
 from evaluation.runs.reports import report_of
 from hardcases.web import formatting
 
@@ -23,11 +24,36 @@ SHOWN_FLIPS = 8
 STARTING_POLICY = """\
 slug: careful
 checks:
-  - {name: Overall, kind: no_regression, metric: accuracy, stratum: all, margin: 0.02}
-  - {name: No stratum is proven worse, kind: no_proven_loss, metric: accuracy, stratum: "stratum:*", eps: 0.03, role: guard}
-  - {name: Score sanity, kind: sanity}
-  - {name: Coverage, kind: coverage}
+  - name: Overall
+    kind: no_regression
+    metric: accuracy
+    stratum: all
+    margin: 0.02
+  - name: No stratum is proven worse
+    kind: no_proven_loss
+    metric: accuracy
+    stratum: "stratum:*"
+    eps: 0.03
+    role: guard
+  - name: Score sanity
+    kind: sanity
+  - name: Coverage
+    kind: coverage
 """
+_WORST_FIRST = ("error", "fail", "not_enough_evidence", "not_run", "waived", "pass")
+ROLES = {"gating": gettext_noop("must pass"), "guard": gettext_noop("must not fail"), "watch": gettext_noop("informs")}
+IF_TOO_FEW = {
+    "block": gettext_noop("not ready to sign"),
+    "accept": gettext_noop("a release manager accepts it in writing"),
+    "inform": gettext_noop("informs"),
+}
+_OPEN = {
+    "policy_approved": gettext_noop("the policy is not approved"),
+    "run": gettext_noop("no run has finished"),
+    "check_failed": gettext_noop("a check has failed"),
+    "too_few": gettext_noop("a check has too few cases"),
+    "signature": gettext_noop("the signature is missing"),
+}
 _LIMITS = {
     "no_regression": gettext_noop("not worse than %(margin)s points, one-sided %(level)s"),
     "no_proven_loss": gettext_noop("no loss of %(eps)s points or more proven, one-sided %(level)s over the whole family"),
@@ -47,13 +73,19 @@ def page(release: Release, *, stratum: str | None) -> JSON:
     """Everything on the sign-off page. `stratum` chooses whose newly wrong cases are shown; by default those of the worst."""
     judgement = release.judgement
     worst = stratum or _worst_stratum(judgement)
+    missing = before_it_can_be_signed(release)
     context: JSON = {
         "release": release,
         "chip": _chip(release),
+        "chip_label": _readiness(release),
+        "still": _still(missing),
+        "levels": _levels(release),
         "sentence": verdict_sentence(judgement),
         "summary": summary(judgement),
-        "checks": [_check_row(release, item) for item in judgement.get("checks", [])],
-        "missing": before_it_can_be_signed(release),
+        "checks": sorted(
+            (_check_row(release, item) for item in judgement.get("checks", [])), key=lambda row: _WORST_FIRST.index(row["result"])
+        ),
+        "missing": missing,
         "signatures": list(release.sign_offs.order_by("id")),
         "acceptances": list(release.acceptances.order_by("id")),
         "run_url": reverse("run-page", args=[release.project.slug, release.run.number]) if release.run else None,
@@ -104,7 +136,11 @@ def policy(version: PolicyVersion) -> JSON:
     rows = [
         {
             "check": item,
-            "strata": ", ".join(stratum_name(name) for name in item.strata) if item.metric else "",
+            "role": _(ROLES[item.role]),
+            "if_too_few": _(IF_TOO_FEW[item.if_too_few]) if item.metric else "",
+            "min_n": item.min_n if item.metric else None,
+            "metric": metric_name(item.metric) if item.metric else "",
+            "strata": ", ".join(_stratum_words(name) for name in item.strata) if item.metric else "",
             "limit": _(_LIMITS[item.kind])
             % {
                 "margin": formatting.decimals(item.margin, 1, shift=2),
@@ -118,6 +154,32 @@ def policy(version: PolicyVersion) -> JSON:
     return {"version": version, "spec": spec, "rows": rows}
 
 
+def _stratum_words(pattern: str) -> str:
+    """A stratum of a policy, which may be a pattern: `stratum:*` are all named ones."""
+    field, star, rest = pattern.partition("*")
+    if not star or rest:
+        return stratum_name(pattern)
+    return _("every named stratum") if field == "stratum:" else _("every stratum of %(field)s") % {"field": field.rstrip("=")}
+
+
+def _readiness(release: Release) -> str:
+    """The word of the page's chip while the release is open; a verdict that is neither passed nor failed speaks for itself."""
+    words = {"pass": _("Checks passed"), "fail": _("Not ready to sign")}
+    return words.get(release.verdict, "") if release.state == "open" else ""
+
+
+def _still(missing: list[Item]) -> str:
+    """What stands between the release and its signature, in a few words."""
+    codes = list(dict.fromkeys(item.code for item in missing if item.state != "done"))
+    return ", ".join(_(_OPEN[code]) for code in codes)
+
+
+def _levels(release: Release) -> str:
+    """The levels of the intervals in the sentences: checks are one-sided, so that their intervals are narrower than 95 %."""
+    spec = read_policy(release.policy_version.document)
+    return ", ".join(formatting.percent(1 - 2 * alpha, 0) for alpha in sorted({item.alpha for item in spec.checks if item.metric}))
+
+
 def _chip(release: Release) -> str:
     return release.state if release.state != "open" else release.verdict
 
@@ -129,7 +191,7 @@ def _check_row(release: Release, item: JSON) -> JSON:
         address = reverse("release-accept", args=[release.project.slug, release.number])
         accept_url = f"{address}?{urlencode({'check': item['name']})}"
     url = _flips_url(release, stratum) if release.run and item["kind"] in {"no_regression", "no_proven_loss"} else None
-    return item | {"sentence": check_sentence(item), "url": url, "accept_url": accept_url}
+    return item | {"sentence": check_sentence(item), "url": url, "accept_url": accept_url, "role_words": _(ROLES[item["role"]])}
 
 
 def _flips_url(release: Release, stratum: str) -> str | None:

@@ -34,7 +34,7 @@ def facts_of(release: Release) -> Facts:
         policy_approved_by=release.policy_version.approved_by_name,
         registrants=frozenset(Replicate.objects.filter(model_version=release.candidate).values_list("registered_by__username", flat=True)),
         starters=_starters(run) if run else frozenset(),
-        signers=tuple(people_who_can(release.project, Can.SIGN).values_list("username", flat=True)),
+        signers={user.username: user.printed_name for user in people_who_can(release.project, Can.SIGN)},
     )
 
 

@@ -1,5 +1,6 @@
 """Who may sign what, and what is still missing. Pure: rows in, answers out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ class Facts:
     policy_approved_by: str
     registrants: frozenset[str]
     starters: frozenset[str]  # of the run, and who sent its predictions
-    signers: tuple[str, ...]  # names of the people who could sign: release managers of the project
+    signers: Mapping[str, str]  # the people who could sign, release managers of the project: user name, name as printed
 
 
 def missing(facts: Facts) -> list[Item]:
@@ -71,7 +72,7 @@ def _checks(facts: Facts) -> list[Item]:
 def _signature(facts: Facts) -> Item:
     if facts.state == "signed":
         return Item(code="signature", state="done", sentence=_("Signed"), who="")
-    able = [name for name in facts.signers if why_not(facts, name) is None]
+    able = [printed for name, printed in facts.signers.items() if why_not(facts, name) is None]
     if not able:
         sentence = _(
             "Nobody in this project may sign: every release manager registered the candidate, started its run or sent its predictions"

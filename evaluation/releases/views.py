@@ -92,9 +92,8 @@ class SignPage(ProjectPage):
     def get(self, request: HttpRequest, project: str, number: int) -> HttpResponse:
         """The statement and the form, bound to the digest that is shown."""
         release = release_for(self.project, number)
-        form = SignForm(
-            initial={"evidence_digest": release.evidence_digest, "meaning": "approve" if release.verdict == "pass" else "reject"}
-        )
+        rejects = release.verdict != "pass" or request.GET.get("meaning") == "reject"
+        form = SignForm(initial={"evidence_digest": release.evidence_digest, "meaning": "reject" if rejects else "approve"})
         return self._page(request, release, form)
 
     def post(self, request: HttpRequest, project: str, number: int) -> HttpResponse:

@@ -90,9 +90,10 @@ def _create(
         plan=plan,
         cases=version.cases,
         started_by_id=person_behind(actor),
-        started_by_name=actor.name,
+        started_by_name=actor.printed_name[:150],
     )
     after = {
+        "number": run.number,
         "model_version": str(model_version),
         "test_set": str(version),
         "manifest_digest": version.digest,

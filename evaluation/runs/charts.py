@@ -18,7 +18,7 @@ MOST_ROWS = 40
 WORST_ROWS = 20
 
 _TOO_FEW = "not_enough_evidence"
-_WIDTH, _ROW, _NAME, _NAME_WIDTH, _CASES, _PLOT_LEFT, _PLOT_RIGHT, _WORDS = 900, 30, 8, 230, 318, 332, 640, 656
+_NAME, _NAME_WIDTH, _CASES, _WORDS = 8, 230, 318, 656  # the columns of a wide forest
 _SEEDS_WIDTH, _SEEDS_ROW, _SEEDS_LEFT, _SEEDS_RIGHT = 300, 40, 76, 196
 _SMALL: dict[str, Any] = {"fill": "var(--muted)", "fontSize": 11}
 
@@ -26,13 +26,14 @@ _SMALL: dict[str, Any] = {"fill": "var(--muted)", "fontSize": 11}
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     """A chart ready for components/figure.html: `kind` names its class, `svg` is safe to put into a page, `columns` and `rows` are
-    its table."""
+    its table. `narrow` is the same drawing for a telephone, where there is one."""
 
     kind: str
     svg: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str = ""
+    narrow: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +84,13 @@ def forest(rows: Sequence[ForestRow], *, title: str, allowed_loss: float | None 
             "all": len(ordered),
         }
     margin = None if allowed_loss is None else (-allowed_loss if higher_is_better else allowed_loss)
-    svg = draw(
-        _forest_spec(drawn, margin=margin, higher_is_better=higher_is_better),
-        label=title,
-        targets=[Target(sentence=_sentence(row), url=row.url) for row in drawn],
+    targets = [Target(sentence=_sentence(row), url=row.url) for row in drawn]
+    wide, narrow = (
+        draw(_forest_spec(drawn, form, margin=margin, higher_is_better=higher_is_better), label=title, targets=targets)
+        for form in (_WIDE, _NARROW)
     )
     columns = (_("Stratum"), _("Cases"), _("Change in points"), _("95% interval"), _("Result"))
-    return Figure(kind="forest", svg=svg, columns=columns, rows=tuple(_table_row(row) for row in ordered), note=note)
+    return Figure(kind="forest", svg=wide, narrow=narrow, columns=columns, rows=tuple(_table_row(row) for row in ordered), note=note)
 
 
 def seeds(series: Sequence[SeedSeries], *, title: str, digits: int = 3) -> Figure:
@@ -150,19 +151,34 @@ _DRESSES = {
 _PLAIN = _Dress("var(--text)", "square")
 
 
-def _forest_spec(rows: Sequence[ForestRow], *, margin: float | None, higher_is_better: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Form:
+    """Where things stand in a forest, in pixels: the plot from `left` to `right`, a row's mark `mark` below its top."""
+
+    width: int
+    row: int
+    left: int
+    right: int
+    mark: int
+
+
+_WIDE = _Form(width=900, row=30, left=332, right=640, mark=15)
+_NARROW = _Form(width=352, row=46, left=6, right=346, mark=32)  # name and change above the mark
+
+
+def _forest_spec(rows: Sequence[ForestRow], form: _Form, *, margin: float | None, higher_is_better: bool) -> dict[str, Any]:
     numbers = [number for row in rows for number in (row.value, row.low, row.high, row.bound, margin) if number is not None]
     span = domain([*numbers, 0.0])
-    plane = Plane(domain=span, left=_PLOT_LEFT, right=_PLOT_RIGHT, width=_WIDTH, height=_ROW * len(rows))
+    plane = Plane(domain=span, left=form.left, right=form.right, width=form.width, height=form.row * len(rows))
     # The field lies under the rows, so that the row in use is lit from end to end.
     field, edge = _allowed_loss(plane, margin, higher_is_better=higher_is_better)
-    layers = [*field, plane.rows(TARGETS, len(rows), _ROW), *edge]
+    layers = [*field, plane.rows(TARGETS, len(rows), form.row), *edge]
     layers.append(plane.down([{"x": 0.0, "y": 0, "y2": plane.height}], stroke="var(--control)"))
-    placed = [(index * _ROW + _ROW / 2, row) for index, row in enumerate(rows)]
+    placed = [(float(index * form.row + form.mark), row) for index, row in enumerate(rows)]
     drawable = sorted((pair for pair in placed if pair[1].value is not None), key=lambda pair: pair[1].result or "")
     for result, group in groupby(drawable, key=lambda pair: pair[1].result or ""):
         layers += _marks(plane, list(group), _DRESSES.get(result, _PLAIN))
-    layers += [*_columns(plane, placed), *_axis(plane, higher_is_better=higher_is_better)]
+    layers += [*(_columns if form is _WIDE else _heads)(plane, placed), *_axis(plane, form, higher_is_better=higher_is_better)]
     return plane.spec(layers, top=30, bottom=26 if margin is None else 42)
 
 
@@ -209,22 +225,33 @@ def _columns(plane: Plane, placed: Sequence[tuple[float, ForestRow]]) -> list[La
         ),
         plane.texts([{"y": y, "t": clean(row.label)} for y, row in placed if not row.overall], at=_NAME, align="left", limit=_NAME_WIDTH),
         plane.texts([{"y": y, "t": formatting.count(row.n)} for y, row in placed], at=_CASES, align="right"),
-        plane.texts(words, at=_WORDS, align="left", limit=_WIDTH - _WORDS),
+        plane.texts(words, at=_WORDS, align="left", limit=_WIDE.width - _WORDS),
         plane.texts([{"y": -14, "t": _("stratum")}], at=_NAME, align="left", **_SMALL),
         plane.texts([{"y": -14, "t": _("cases")}], at=_CASES, align="right", **_SMALL),
         plane.texts([{"y": -14, "t": _("change (95% interval)")}], at=_WORDS, align="left", **_SMALL),
     ]
 
 
-def _axis(plane: Plane, *, higher_is_better: bool) -> list[Layer]:
+def _heads(plane: Plane, placed: Sequence[tuple[float, ForestRow]]) -> list[Layer]:
+    """A line above each mark of a narrow forest: stratum with its number of cases, and the change with its interval."""
+    above = [(y - 18, row) for y, row in placed]
+    names = [({"y": y, "t": f"{clean(row.label)}, {formatting.count(row.n)}"}, row.overall) for y, row in above]
+    return [
+        plane.texts([name for name, overall in names if overall], at=0, align="left", limit=200, fontWeight="bold"),
+        plane.texts([name for name, overall in names if not overall], at=0, align="left", limit=200),
+        plane.texts([{"y": y, "t": _change(row)} for y, row in above], at=plane.width, align="right"),
+    ]
+
+
+def _axis(plane: Plane, form: _Form, *, higher_is_better: bool) -> list[Layer]:
     """Ticks in points below, and above which way is worse."""
     left, right = (_("◄ worse"), _("better ►")) if higher_is_better else (_("◄ better"), _("worse ►"))
     numbers, power = ticks(*plane.domain, most=6)
     labels = [{"x": number, "y": plane.height + 16, "t": formatting.points(number, max(0, -power - 2))} for number in numbers]
     return [
         plane.texts(labels, align="center", **_SMALL),
-        plane.texts([{"y": -14, "t": left}], at=_PLOT_LEFT, align="left", **_SMALL),
-        plane.texts([{"y": -14, "t": right}], at=_PLOT_RIGHT, align="right", **_SMALL),
+        plane.texts([{"y": -14, "t": left}], at=form.left, align="left", **_SMALL),
+        plane.texts([{"y": -14, "t": right}], at=form.right, align="right", **_SMALL),
     ]
 
 

@@ -18,7 +18,7 @@ TINY = 64  # pictures up to this side are enlarged without smoothing
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What components/thumb.html shows."""
+    """What components/thumb.html shows. `said` is (model version, its answer in words, whether it is right), the baseline's first."""
 
     url: str
     key: str
@@ -27,7 +27,7 @@ class Card:
     alt: str
     pixelated: bool
     note: str
-    line: str
+    said: tuple[tuple[str, str, bool], ...]
 
 
 def cards(run: Run, *, outcome: str = "newly_wrong", stratum: str = "all", offset: int = 0, limit: int = 60) -> list[Card]:
@@ -44,19 +44,20 @@ def cards_of(run: Run, rows: list[Flip]) -> list[Card]:
 def _card(run: Run, row: Flip, case: Case) -> Card:
     slug = run.project.slug
     media = f"{reverse('api-case-media', args=[slug, row.key])}?as=thumbnail"
-    said = said_in_words(row.candidate)
-    line = _("%(label)s · now %(said)s") % {"label": row.label, "said": said}
-    if row.baseline is not None:
-        line = _("%(label)s · was %(was)s, now %(said)s") % {"label": row.label, "was": said_in_words(row.baseline), "said": said}
+    answers = [(run.model_version.version, row.candidate)]
+    if row.baseline is not None and run.baseline_version is not None:
+        answers.insert(0, (run.baseline_version.version, row.baseline))
+    said = tuple((name, said_in_words(answer), answer.right) for name, answer in answers)
+    label = _("label %(label)s") % {"label": row.label}
     return Card(
         url=reverse("case-page", args=[slug, row.key]),
         key=row.key,
         image_url=media if case.media_state == "ready" else None,
         text=(case.text or "")[:400],
-        alt=f"{row.key}: {line}",
+        alt=f"{row.key}: " + ", ".join([label, *(f"{name} {words}" for name, words, _right in said)]),
         pixelated=max(case.width or 0, case.height or 0) <= TINY,
-        note=f"{formatting.points(row.swing)}" if row.swing is not None and row.baseline is not None else "",
-        line=line,
+        note=label,
+        said=said,
     )
 
 

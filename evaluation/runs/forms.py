@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django import forms
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from evaluation.registry.access import model_version_for, versions_of
@@ -39,6 +40,18 @@ class StartForm(forms.Form):
             assert isinstance(field, forms.ChoiceField)
             empty = [("", _("none"))] if name == "baseline" else []
             field.choices = [*empty, *((value, value) for value in choices)]
+
+    def first(self) -> list[dict[str, str]]:
+        """What has to be there before anything can be run: (sentence, address) of each thing that is not."""
+        needs = {
+            "model": (_("Register a model version"), "model-list-page"),
+            "test_set": (_("Freeze a version of a test set"), "test-set-list-page"),
+        }
+        return [
+            {"sentence": str(said), "url": reverse(page, args=[self.project.slug])}
+            for name, (said, page) in needs.items()
+            if name not in self.initial
+        ]
 
     def clean_model(self) -> ModelVersion:
         """The row."""

@@ -216,7 +216,14 @@ def fail_run(run: Run, sentence: str) -> bool:
 
 def _tell(run: Run, state: str, after: dict[str, object]) -> None:
     """The audit row and the event of an ended run, in the transaction that ends it."""
-    record(SYSTEM, f"run.{state}", "run", run.pk, project_id=run.project_id, after=after)
+    record(
+        SYSTEM,
+        f"run.{state}",
+        "run",
+        run.pk,
+        project_id=run.project_id,
+        after={"number": run.number, "model_version": str(run.model_version)} | after,
+    )
     body = {"project": run.project.slug, "run": run.number, "state": state, "model": str(run.model_version)}
     OutboxEvent.objects.create(project_id=run.project_id, kind="run.finished", body=body)
 

@@ -123,8 +123,16 @@ def sentences(run: Run, report: JSON) -> list[JSON]:
     flips = {item["stratum"]: item for item in report["flips"]["strata"]}
     changed = [(item, (item.get("artefact") or item)["difference"]) for item in report["metrics"] if item["metric"] == "accuracy"]
     worse = [(item, gap) for item, gap in changed if gap and gap["high"] is not None and gap["high"] < 0 and item["stratum"] != "all"]
-    worse.sort(key=lambda pair: (pair[1]["low"], pair[0]["stratum"]))
-    said = [_changed(run, item, gap, flips[item["stratum"]]) for item, gap in worse[:WORST]]
+    # Of strata that hold the same cases, a named one speaks.
+    worse.sort(key=lambda pair: (pair[1]["low"], not pair[0]["stratum"].startswith("stratum:"), pair[0]["stratum"]))
+    seen: set[tuple[float, ...]] = set()
+    said: list[JSON] = []
+    for item, gap in worse:
+        counts = flips[item["stratum"]]
+        same = (gap["value"], gap["low"], counts["n"], counts["newly_wrong"], counts["newly_right"])
+        if same not in seen and len(said) < WORST:
+            said.append(_changed(run, item, gap, counts))
+        seen.add(same)
     if not said:
         said = [{"text": _("In no stratum does the 95% interval of the change lie below zero."), "url": None}]
     overall = [_changed(run, item, gap, flips["all"]) for item, gap in changed if gap and item["stratum"] == "all"]
@@ -140,12 +148,12 @@ def _changed(run: Run, entry: JSON, gap: JSON, flips: JSON) -> JSON:
         "right": formatting.count(flips["newly_right"]),
         "n": formatting.count(flips["n"]),
     }
-    text = _("%(stratum)s: accuracy changed by %(points)s %(interval)s; %(wrong)s newly wrong and %(right)s newly right of %(n)s cases.")
-    return {"text": _capital(text % words), "url": flips_url(run, entry["stratum"]), "stratum": words["stratum"]}
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+    text = _("Accuracy on %(stratum)s: %(points)s points %(interval)s; %(wrong)s newly wrong and %(right)s newly right of %(n)s cases.")
+    if gap["high"] is not None and gap["high"] < 0:
+        text = _(
+            "Worse on %(stratum)s: %(points)s points of accuracy %(interval)s; %(wrong)s newly wrong and %(right)s newly right of %(n)s cases."
+        )
+    return {"text": text % words, "url": flips_url(run, entry["stratum"]), "stratum": words["stratum"]}
 
 
 def _overall_alone(report: JSON) -> str:

@@ -4,6 +4,7 @@ It holds digests, names and numbers, and no run number, time or host: the same e
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,13 @@ def report_of(run: Run) -> Report:
     """The stored report. Raises NoReportYet until the run has succeeded."""
     if run.report_sha256 is None:
         raise NoReportYet(f"Run {run.number} is {run.state}; its report exists once it has succeeded. Ask again later.")
-    stored: Report = read_json(get_store().read(run.report_sha256), limit=MAX_REPORT)
+    return _read(run.report_sha256)
+
+
+@lru_cache(maxsize=4)
+def _read(sha256: str) -> Report:
+    """Stored under its digest, so it never changes; nobody may change what is returned either."""
+    stored: Report = read_json(get_store().read(sha256), limit=MAX_REPORT)
     return stored
 
 

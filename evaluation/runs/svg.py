@@ -5,9 +5,11 @@ properties so that
 the theme and print decide them, and one link per row with a sentence for people who do not see the row.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -54,8 +56,7 @@ def draw(spec: Mapping[str, Any], *, label: str, targets: Sequence[Target]) -> s
     screen readers
     because the links' sentences and the table beside the chart say the same. Raises ValueError on an address outside this site.
     """
-    text = vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=[])
-    root = ET.fromstring(text)  # nosec B314  # noqa: S314 - written a moment ago by our own renderer, which escapes what it is given
+    root = ET.fromstring(_rendered(json.dumps(spec)))  # nosec B314  # noqa: S314 - written a moment ago by our own renderer, which escapes what it is given
     _link(root, targets)
     for element in list(root.iter()):
         _strip(element)
@@ -63,6 +64,12 @@ def draw(spec: Mapping[str, Any], *, label: str, targets: Sequence[Target]) -> s
     root.set("role", "group")
     root.set("aria-label", clean(label))
     return ET.tostring(root, encoding="unicode")
+
+
+@lru_cache(maxsize=64)
+def _rendered(spec: str) -> str:
+    """Vega's drawing of a specification in JSON, remembered: a release draws the same one each time somebody looks."""
+    return str(vl_convert.vegalite_to_svg(spec, allowed_base_urls=[]))
 
 
 def _link(root: ET.Element, targets: Sequence[Target]) -> None:

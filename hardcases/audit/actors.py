@@ -9,17 +9,24 @@ class Actor:
     """Somebody, or the system itself, with what the audit log needs to know about them.
 
     `user_id` is the person (for a token: the person who made it, whose rights bound it). `scopes` and `project_id` are set for tokens only: a token acts in
-    one project with the scopes it was given and nothing else.
+    one project with the scopes it was given and nothing else. `full_name` is the person's, where known: rows that people read carry `printed_name`, the log
+    keeps `name`.
     """
 
     kind: Literal["person", "token", "system"]
     name: str
+    full_name: str = ""
     user_id: int | None = None
     token_id: str | None = None
     scopes: frozenset[str] | None = None
     project_id: int | None = None
     request_id: str = ""
     address: str | None = None
+
+    @property
+    def printed_name(self) -> str:
+        """The name as people read it."""
+        return self.full_name or self.name
 
     @property
     def owner(self) -> str:

@@ -128,7 +128,7 @@ def decide(*, actor: Actor, case: Case, decision: Decision) -> Case:
     columns = {"state": decision.state, "decline_reason": decision.decline_reason, "snoozed_until": decision.snoozed_until}
     if all(getattr(case, name) == value for name, value in columns.items()):
         return case
-    return _move(actor, case, f"case.{decision.state}", **columns, decided_at=timezone.now(), decided_by=actor.name[:150])
+    return _move(actor, case, f"case.{decision.state}", **columns, decided_at=timezone.now(), decided_by=actor.printed_name[:150])
 
 
 @transaction.atomic

@@ -84,7 +84,7 @@ def facts(case: Case) -> list[dict[str, Any]]:
         (_("Sender says"), shapes.in_words(case.correction)),
         (_("Why it was sent"), case.reason.replace("_", " ")),
         (_("Model"), case.model),
-        (_("Source"), case.source),
+        (_("Sent by"), case.source),
         *((name, _value(value)) for name, value in case.attributes.items()),
         (_("Tags"), ", ".join(case.tags)),
         (_("Size"), f"{case.width} × {case.height} px" if case.width else ""),

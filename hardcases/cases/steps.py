@@ -195,7 +195,9 @@ class Filing:
         if report.content.file_name:
             body["file_name"] = report.content.file_name
         actor = self.actor
-        return Sighting(case=case, actor_name=actor.name[:150], token_id=actor.token_id, request_id=actor.request_id[:64], body=body)
+        return Sighting(
+            case=case, actor_name=actor.printed_name[:150], token_id=actor.token_id, request_id=actor.request_id[:64], body=body
+        )
 
     def _write(self) -> None:
         if self.new:

@@ -65,6 +65,7 @@ class InboxPage(ProjectPage):
         listed = presenting.inbox_words(cases)
         return {
             "total": waiting.count(),
+            "position": 1 + (waiting.filter(number__lt=current.number).count() if current and before else 0),
             "listed": listed,
             "current": listed[at] if current else None,
             "facts": presenting.facts(current) if current else [],

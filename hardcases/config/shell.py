@@ -7,12 +7,15 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from hardcases.cases.models import Case
 from hardcases.projects.access import permissions_in, projects_of
 from hardcases.projects.authentication import actor_of
-from hardcases.projects.models import User
+from hardcases.projects.models import Project, User
 from hardcases.projects.permissions import Can
+from hardcases.web import formatting
 
 SWITCHER = 30
+MOST_WAITING = 1_000
 
 
 class Entry(NamedTuple):
@@ -47,16 +50,35 @@ def _address(name: str, slug: str) -> str | None:
         return None
 
 
-def _menu(path: str, slug: str, may: frozenset[Can]) -> list[dict[str, Any]]:
+def _menu(path: str, project: Project, may: frozenset[Can]) -> list[dict[str, Any]]:
+    slug, counts = project.slug, {"inbox": _waiting(project)} if Can.TRIAGE in may else {}
     addresses = [(entry, _address(entry.name, slug)) for entry in MENU if entry.permission in may]
     shown = [(entry, address) for entry, address in addresses if address]
     # The longest address that the path starts with is where we are: every page of a project starts with the overview's.
     here = max((address for _entry, address in shown if path.startswith(address)), key=len, default="")
-    return [{"label": entry.label, "url": address, "current": address == here, "key": entry.key} for entry, address in shown]
+    if "/strata/" in path:  # they belong to test sets and have no entry of their own
+        here = _address("test-set-list-page", slug) or ""
+    return [
+        {
+            "id": entry.name,
+            "label": entry.label,
+            "url": address,
+            "current": address == here,
+            "key": entry.key,
+            "count": counts.get(entry.name, ""),
+        }
+        for entry, address in shown
+    ]
+
+
+def _waiting(project: Project) -> str:
+    """How many cases wait for a decision, nothing for none. Counted to a thousand: a menu must not cost more the longer nobody looks."""
+    found = Case.objects.filter(project=project, state="inbox").order_by()[: MOST_WAITING + 1].count()
+    return f"{MOST_WAITING:,}+" if found > MOST_WAITING else formatting.count(found) if found else ""
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    """Context for `base.html`. Two queries on a project's page, none elsewhere."""
+    """Context for `base.html`. Three queries on a project's page at most, none elsewhere."""
     user = getattr(request, "user", None)  # an error before the session was opened has no user
     if not isinstance(user, User):
         return {"project": None, "nav": [], "help_url": reverse("help")}
@@ -74,5 +96,5 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return context | {
         "project": project,
         "projects": [{"name": p.name, "url": reverse("project-overview", args=[p.slug]), "current": p.pk == project.pk} for p in others],
-        "nav": _menu(request.path, project.slug, permissions_in(actor, project)),
+        "nav": _menu(request.path, project, permissions_in(actor, project)),
     }

@@ -120,7 +120,7 @@ def _append(actor: Actor, author: int, project: Project, batch: _Batch, item: La
         digest=digest,
         note=item.note,
         author_id=author,
-        author_name=actor.name[:150],
+        author_name=actor.printed_name[:150],
     )
     batch.newest[case.pk] = revision
     batch.new.append(revision)

@@ -3,12 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, F, Q, QuerySet, Value
+from django.db.models import CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Value
 
 from hardcases.audit.actors import Actor
 from hardcases.errors import Forbidden, NotFound
-from hardcases.projects.models import ApiToken, Membership, Project, TeamMembership, User
-from hardcases.projects.permissions import ROLES, SCOPES, Can, Role, Scope, allowed
+from hardcases.projects.models import ApiToken, Membership, Project, Team, TeamMembership, User
+from hardcases.projects.permissions import PURPOSES, ROLES, SCOPES, Can, InTeam, Role, Scope, allowed
 from hardcases.work.models import Job
 
 NOTHING_HERE = "There is nothing at this address that you can see. Check the address, or ask for access to the project."
@@ -128,29 +128,65 @@ def member_for(project: Project, username: str) -> User:
 
 
 def people_in(project: Project) -> list[dict[str, Any]]:
-    """Everybody in the project: `{user, roles, through_team}`, by name, in two queries."""
+    """Everybody in the project: `{user, roles, own, through_team}`, by name, in two queries. `own` are the roles held here, without the team's."""
     role = F("role")
     own = Membership.objects.filter(project=project).annotate(held=role, how=Value("", CharField())).values_list("user_id", "held", "how")
     team = TeamMembership.objects.filter(team_id=project.team_id).annotate(held=F("team__default_role"), how=F("team__slug"))
     roles: dict[int, set[str]] = {}
+    here: dict[int, set[str]] = {}
     through: dict[int, str] = {}
     for user_id, held, how in own.union(team.values_list("user_id", "held", "how")):
         roles.setdefault(user_id, set()).add(held)
         if how:
             through[user_id] = how
-    people = User.objects.filter(pk__in=roles).order_by("username")
-    return [{"user": user, "roles": [r for r in Role if r in roles[user.pk]], "through_team": through.get(user.pk, "")} for user in people]
+        else:
+            here.setdefault(user_id, set()).add(held)
+    return [
+        {
+            "user": user,
+            "roles": [role for role in Role if role in roles[user.pk]],
+            "own": [role for role in Role if role in here.get(user.pk, ())],
+            "through_team": through.get(user.pk, ""),
+        }
+        for user in User.objects.filter(pk__in=roles).order_by("username")
+    ]
+
+
+def teams_of(actor: Actor) -> QuerySet[TeamMembership]:
+    """A person's own memberships of teams, each with `people` and `projects` of its team counted, by name, in one query."""
+    people = TeamMembership.objects.filter(team=OuterRef("team"), user__is_active=True).order_by().values("team").annotate(n=Count("pk"))
+    projects = Project.objects.filter(team=OuterRef("team")).order_by().values("team").annotate(n=Count("pk"))
+    found = TeamMembership.objects.filter(user_id=actor.user_id or 0, user__is_active=True).select_related("team")
+    return found.annotate(people=Subquery(people.values("n")), projects=Subquery(projects.values("n"))).order_by("team__name", "team_id")
+
+
+def team_for(actor: Actor, slug: str, right: InTeam) -> TeamMembership:
+    """A person's own membership of the team by slug, with its team. Raises NotFound to who is not in it, Forbidden to who does not manage it."""
+    found = TeamMembership.objects.select_related("team").filter(team__slug=slug, user_id=actor.user_id or 0, user__is_active=True).first()
+    if actor.kind != "person" or found is None:
+        raise NotFound(NOTHING_HERE)
+    if right is InTeam.MANAGE and not found.manages:
+        raise Forbidden("You are in this team but do not manage it. Nothing was changed. Ask one of those who do.")
+    return found
+
+
+def team_member_for(team: Team, username: str) -> User:
+    """A person who is in the team. Raises NotFound."""
+    found = User.objects.filter(team_memberships__team=team, username=username).first()
+    if found is None:
+        raise NotFound(NOTHING_HERE)
+    return found
 
 
 def _why_not(actor: Actor, permission: Can, roles: frozenset[Role]) -> str:
-    purpose = permission.value.replace("_", " ")
+    purpose = PURPOSES[permission]
     scope = SCOPES[permission]
     if actor.kind != "token":
-        return f"Your roles in this project do not include {purpose}. Nothing was changed. Ask a project admin."
+        return f"With your roles in this project you may not {purpose}. Nothing was changed. Ask a project admin."
     if scope is None:
         return f"No token may {purpose}. A person does this in the browser."
     if scope not in (actor.scopes or ()):
-        return f"This token lacks the scope {scope}, which {purpose} needs. Nothing was changed. Make a token with that scope."
+        return f"This token lacks the scope {scope}, which it needs to {purpose}. Nothing was changed. Make a token with that scope."
     if not roles:
         return (
             "The person who made this token is no longer in the project, so the token may do nothing. Nothing was changed. Make a new one."

@@ -1,4 +1,4 @@
-"""What people do to projects, teams and tokens. Each action writes its audit event in its own transaction."""
+"""What people do to projects and tokens. Each action writes its audit event in its own transaction."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -11,9 +11,10 @@ from hardcases.audit.actors import Actor
 from hardcases.errors import Conflict, Detail, Forbidden, Invalid
 from hardcases.projects import tokens
 from hardcases.projects.access import scopes_for
-from hardcases.projects.documents import DEFAULT_TEAM, ProjectDocument, attribute_rows, check_change, document_of
-from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, Team, TeamMembership, User
+from hardcases.projects.documents import ProjectDocument, attribute_rows, check_change, document_of
+from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, User
 from hardcases.projects.permissions import Role, Scope
+from hardcases.projects.teams import team_to_own
 
 TOKEN_DAYS, MAX_TOKEN_DAYS = 90, 365
 
@@ -22,33 +23,14 @@ class SlugTaken(Conflict):
     code, title = "slug_taken", "A project with this slug exists"
 
 
-class NotYourTeam(Forbidden):
-    code, title = "not_your_team", "You are not in this team"
-
-
 class WouldLockOut(Conflict):
     code, title = "no_admin_left", "The project would have no admin"
 
 
-def _team(actor: Actor, slug: str) -> Team:
-    """The team by slug, made on first use. A person may bring a project into a team only from within; `default` is open to everybody."""
-    team, made = Team.objects.get_or_create(slug=slug, defaults={"name": slug})
-    if made:
-        record(actor, "team.created", "team", slug)
-        if actor.user_id is not None and slug != DEFAULT_TEAM:
-            TeamMembership.objects.create(team=team, user_id=actor.user_id)
-            record(actor, "team.member_added", "team", slug, after={"user": actor.name})
-    elif (
-        actor.user_id is not None and slug != DEFAULT_TEAM and not TeamMembership.objects.filter(team=team, user_id=actor.user_id).exists()
-    ):
-        raise NotYourTeam(f"The team {slug} exists and you are not in it. Nothing was stored. Ask to join, or name another team.")
-    return team
-
-
 @transaction.atomic
 def create_project(*, actor: Actor, document: ProjectDocument, owner: User) -> Project:
-    """A new project; its owner becomes its admin. Raises SlugTaken and NotYourTeam."""
-    team = _team(actor, document.team)
+    """A new project; its owner becomes its admin. Raises SlugTaken and teams.NotYourTeam."""
+    team = team_to_own(actor=actor, slug=document.team)
     try:
         with transaction.atomic():
             project = Project.objects.create(team=team, owner=owner, **_columns(document))
@@ -83,7 +65,7 @@ def update_project(*, actor: Actor, project: Project, document: ProjectDocument)
         return locked
     check_change(before, document, has_cases=Counter.objects.filter(project=locked, kind="case", value__gt=0).exists())
     if document.team != before.team:
-        locked.team = _team(actor, document.team)
+        locked.team = team_to_own(actor=actor, slug=document.team)
     columns = _columns(document)
     for name, value in columns.items():
         setattr(locked, name, value)
@@ -117,22 +99,6 @@ def set_roles(*, actor: Actor, project: Project, user: User, roles: Iterable[Rol
     code = "member.roles_set" if wanted else "member.removed"
     record(actor, code, "user", user.username, project_id=project.pk, before={"roles": sorted(held)}, after={"roles": sorted(wanted)})
     return wanted
-
-
-@transaction.atomic
-def add_team_member(*, actor: Actor, team: Team, user: User) -> TeamMembership:
-    """Put a person into a team: from now on they have its default role in each of its projects. Doing it again changes nothing."""
-    membership, made = TeamMembership.objects.get_or_create(team=team, user=user)
-    if made:
-        record(actor, "team.member_added", "team", team.slug, after={"user": user.username, "role": team.default_role})
-    return membership
-
-
-@transaction.atomic
-def remove_team_member(*, actor: Actor, team: Team, user: User) -> None:
-    """Take a person out of a team; roles given in single projects stay."""
-    if TeamMembership.objects.filter(team=team, user=user).delete()[0]:
-        record(actor, "team.member_removed", "team", team.slug, before={"user": user.username})
 
 
 def _expiry(days: int) -> datetime:

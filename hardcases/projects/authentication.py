@@ -42,7 +42,7 @@ def _address(text: str) -> str | None:
 
 def person(user: User) -> Actor:
     """The actor for a person outside a request, as commands and workers use it."""
-    return Actor(kind="person", name=user.username, user_id=user.pk)
+    return Actor(kind="person", name=user.username, full_name=user.get_full_name(), user_id=user.pk)
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -89,6 +89,7 @@ def actor_of(request: HttpRequest | Request) -> Actor:
         return Actor(
             kind="token",
             name=f"{user.username} ({token.prefix}…)",
+            full_name=f"{user.printed_name} ({token.prefix}…)",
             user_id=user.pk,
             token_id=str(token.pk),
             scopes=frozenset(token.scopes),
@@ -96,4 +97,4 @@ def actor_of(request: HttpRequest | Request) -> Actor:
             request_id=request_id,
             address=address,
         )
-    return Actor(kind="person", name=user.username, user_id=user.pk, request_id=request_id, address=address)
+    return person(user).during(request_id=request_id, address=address)

@@ -12,6 +12,7 @@ from hardcases.projects.models import ATTRIBUTE_TYPES, TASKS, Attribute, Project
 DEFAULT_TEAM = "default"
 MAX_CLASSES, MAX_ATTRIBUTES, MAX_VALUES, MAX_BINS = 10_000, 200, 1_000, 200
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+SLUG_RULE = "Use 1 to 64 lower-case letters, digits, hyphens or underscores, with a letter or digit at both ends."
 _PREFIX = re.compile(r"[A-Z][A-Z0-9]{0,7}")
 # A name is typed in the search line and stands in stratum ids, where these signs mean something.
 _ATTRIBUTE_NAME = re.compile(r"""[^\s:"'&=,<>()\-][^\s:"'&=,<>()]{0,127}""")
@@ -124,6 +125,11 @@ def attribute_rows(project: Project, document: ProjectDocument) -> list[Attribut
     return rows
 
 
+def is_slug(text: str) -> bool:
+    """Whether `text` can stand in addresses and API calls, as `SLUG_RULE` says."""
+    return _SLUG.fullmatch(text) is not None
+
+
 def _at(pointer: str, sentence: str) -> Detail:
     return Detail(pointer=pointer, detail=sentence)
 
@@ -131,8 +137,8 @@ def _at(pointer: str, sentence: str) -> Detail:
 def _check_names(body: Mapping[str, Any]) -> Iterator[Detail]:
     for key in ("slug", "team"):
         value = body.get(key)
-        if value is not None and not _SLUG.fullmatch(value):
-            yield _at(f"/{key}", "Use 1 to 64 lower-case letters, digits, hyphens or underscores, with a letter or digit at both ends.")
+        if value is not None and not is_slug(value):
+            yield _at(f"/{key}", SLUG_RULE)
     prefix = body["key_prefix"]
     if not _PREFIX.fullmatch(prefix):
         yield _at("/key_prefix", "Use 1 to 8 capital letters or digits that start with a letter, for example XR.")

@@ -14,10 +14,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from hardcases.audit.actors import Actor
-from hardcases.projects.access import project_for
+from hardcases.projects.access import project_for, team_for
 from hardcases.projects.authentication import actor_of
-from hardcases.projects.models import Project
-from hardcases.projects.permissions import Can
+from hardcases.projects.models import Project, Team
+from hardcases.projects.permissions import Can, InTeam
 
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -76,4 +76,28 @@ class ProjectPage(LoginRequiredMixin, View):
             if request.session.get("project") != self.project.slug:
                 request.session["project"] = self.project.slug  # where / leads next time
             request.project = self.project  # type: ignore[attr-defined]  # the shell's context processor shows its name and menu
+        return super().dispatch(request, *args, **kwargs)
+
+
+class TeamPage(LoginRequiredMixin, View):
+    """A page under /teams/<team>/. Sets `self.actor`, `self.team` and `self.manages`; who is not in the team gets 404, who may not 403."""
+
+    can: ClassVar[dict[str, InTeam]]
+    actor: Actor
+    team: Team
+    manages: bool
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _check(cls)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Open the door before the view's own method."""
+        if request.user.is_authenticated:
+            self.actor = actor_of(request)
+            method = "GET" if request.method == "HEAD" else str(request.method)
+            if method not in self.can:
+                return HttpResponseNotAllowed(sorted(self.can))
+            membership = team_for(self.actor, kwargs["team"], self.can[method])
+            self.team, self.manages = membership.team, membership.manages
         return super().dispatch(request, *args, **kwargs)

@@ -15,10 +15,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from hardcases.errors import Invalid
 from hardcases.projects import people
-from hardcases.projects.access import memberships_of
+from hardcases.projects.access import memberships_of, teams_of
 from hardcases.projects.authentication import actor_of
 from hardcases.projects.forms import ROLE_NAMES, ChangePasswordForm, NewPasswordForm
 from hardcases.projects.models import User
+from hardcases.projects.permissions import Role
 from hardcases.web.problems import TooManyRequests, respond_to
 
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
@@ -61,8 +62,12 @@ class Account(LoginRequiredMixin, View):
     """Who you are here, and your password."""
 
     def _page(self, request: HttpRequest, form: ChangePasswordForm, status: int = 200) -> HttpResponse:
-        mine = memberships_of(actor_of(request))
-        context = {"form": form, "roles": [(project, ", ".join(str(ROLE_NAMES[role]) for role in held)) for project, held in mine]}
+        actor = actor_of(request)
+        context = {
+            "form": form,
+            "roles": [(project, ", ".join(str(ROLE_NAMES[role]) for role in held)) for project, held in memberships_of(actor)],
+            "teams": [(mine, ROLE_NAMES[Role(mine.team.default_role)]) for mine in teams_of(actor)],
+        }
         return render(request, "projects/account.html", context, status=status)
 
     def get(self, request: HttpRequest) -> HttpResponse:

@@ -185,6 +185,37 @@ class InviteForm(RolesForm):
         self.fields["roles"].required = True
 
 
+class TeamForm(RefusedForm):
+    """A team's name, and what its members are in each of its projects."""
+
+    name = forms.CharField(label=_("Name"), max_length=150)
+    default_role = forms.ChoiceField(
+        label=_("Role of its members"),
+        choices=[(role.value, ROLE_WORDS[role]) for role in Role],
+        initial=Role.VIEWER.value,
+        help_text=_("In every project of the team. More can be given to single people in single projects."),
+    )
+
+    def role(self) -> Role:
+        """The role chosen."""
+        return Role(self.cleaned_data["default_role"])
+
+
+class NewTeamForm(TeamForm):
+    """A team to be made."""
+
+    slug = forms.CharField(
+        label=_("Short name"), max_length=64, help_text=_("In addresses and API calls; it stays. For example radiology.")
+    )
+    field_order = ["name", "slug", "default_role"]
+
+
+class TeamInviteForm(RefusedForm):
+    """Somebody new in a team."""
+
+    username = forms.CharField(label=_("User name"), max_length=64, help_text=_("Of an account that exists, or of one to be made."))
+
+
 class NewPasswordForm(RefusedForm):
     """Name and password of an invited person."""
 

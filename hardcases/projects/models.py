@@ -55,10 +55,11 @@ class Team(models.Model):
 
 
 class TeamMembership(models.Model):
-    """A person in a team."""
+    """A person in a team; one who `manages` it says who else is, and what they may do."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="team_memberships")
+    manages = models.BooleanField(default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["team", "user"], name="team_member_once")]

@@ -16,8 +16,9 @@ from hardcases.audit.actions import record
 from hardcases.audit.actors import Actor
 from hardcases.errors import Conflict, Detail, Invalid, NotFound
 from hardcases.projects.actions import set_roles
-from hardcases.projects.models import Membership, Project, SignInLink, User
+from hardcases.projects.models import Membership, Project, SignInLink, Team, User
 from hardcases.projects.permissions import Role
+from hardcases.projects.teams import add_team_member
 
 LINK_DAYS = 7
 MAX_USERNAME = 64
@@ -77,16 +78,31 @@ def invite(*, actor: Actor, project: Project, username: str, roles: Iterable[Rol
     No link for an account that exists: whoever holds one sets the password, and so would enter every other project of that person. One that nobody has
     entered yet, and that belongs to this project alone, gets a fresh link.
     """
-    user = User.objects.filter(username__iexact=username.strip()).first()
-    fresh = user is None
-    if user is None:
-        user = create_user(actor=actor, username=username)
+    user, fresh = _account(actor, username)
     wanted = frozenset(roles)
     held = frozenset(Role(role) for role in Membership.objects.filter(project=project, user=user).values_list("role", flat=True))
     set_roles(actor=actor, project=project, user=user, roles=wanted | held)
-    unentered = user.is_active and not user.has_usable_password() and user.last_login is None
     elsewhere = Membership.objects.filter(user=user).exclude(project=project).exists() or user.team_memberships.exists()
-    return user, make_link(actor=actor, user=user) if fresh or (unentered and not elsewhere) else None
+    return user, make_link(actor=actor, user=user) if fresh or (_unentered(user) and not elsewhere) else None
+
+
+@transaction.atomic
+def invite_to_team(*, actor: Actor, team: Team, username: str) -> tuple[User, str | None]:
+    """Bring a person into the team. Links are given as by `invite`, and for the same reason."""
+    user, fresh = _account(actor, username)
+    add_team_member(actor=actor, team=team, user=user)
+    elsewhere = Membership.objects.filter(user=user).exists() or user.team_memberships.exclude(team=team).exists()
+    return user, make_link(actor=actor, user=user) if fresh or (_unentered(user) and not elsewhere) else None
+
+
+def _account(actor: Actor, username: str) -> tuple[User, bool]:
+    """The account of this name, and whether it was made just now."""
+    user = User.objects.filter(username__iexact=username.strip()).first()
+    return (create_user(actor=actor, username=username), True) if user is None else (user, False)
+
+
+def _unentered(user: User) -> bool:
+    return user.is_active and not user.has_usable_password() and user.last_login is None
 
 
 def link_for(code: str) -> SignInLink:

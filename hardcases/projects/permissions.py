@@ -47,6 +47,13 @@ class Can(StrEnum):
     OWN_TOKENS = "own_tokens"
 
 
+class InTeam(StrEnum):
+    """What is asked of `access.team_for`. A team's people have its default role in its projects; who they are is said by those who manage it."""
+
+    SEE = "see"  # every member
+    MANAGE = "manage"  # its name, its default role, its people
+
+
 _EVERYBODY = frozenset(Role)
 _SEES = _EVERYBODY - {Role.ANNOTATOR}
 
@@ -95,3 +102,25 @@ SCOPES: dict[Can, Scope | None] = {
 def allowed(permission: Can, roles: frozenset[Role]) -> bool:
     """Whether any of `roles` has the permission."""
     return not roles.isdisjoint(ROLES[permission])
+
+
+# What each permission lets somebody do, to follow "may" in a sentence.
+PURPOSES: dict[Can, str] = {
+    Can.VIEW: "look at this project",
+    Can.VIEW_CASES: "look at its cases",
+    Can.VIEW_ORIGINAL: "download files as they were received",
+    Can.REPORT: "send cases",
+    Can.TRIAGE: "decide about cases",
+    Can.ERASE: "erase cases",
+    Can.LABEL: "label cases",
+    Can.CURATE: "change test sets",
+    Can.RUN: "register models and start runs",
+    Can.MARK_PRODUCTION: "say what is in production",
+    Can.PROPOSE_POLICY: "propose policies",
+    Can.APPROVE_POLICY: "approve policies",
+    Can.OPEN_RELEASE: "open releases",
+    Can.SIGN: "sign or reject releases",
+    Can.VIEW_AUDIT: "read the audit log",
+    Can.MANAGE: "change the project and its people",
+    Can.OWN_TOKENS: "make tokens",
+}

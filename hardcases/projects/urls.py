@@ -5,7 +5,7 @@ from django.urls import path
 from django.views.generic import TemplateView
 
 from hardcases.projects import api as rest
-from hardcases.projects import audit_log, entrance, views
+from hardcases.projects import audit_log, entrance, team_pages, views
 
 api = [
     path("whoami/", rest.WhoAmI.as_view(), name="api-whoami"),
@@ -26,6 +26,11 @@ pages = [
     path("help/", TemplateView.as_view(template_name="help.html"), name="help"),
     path("projects/", views.ProjectList.as_view(), name="project-list"),
     path("projects/new/", views.ProjectNew.as_view(), name="project-new"),
+    path("teams/", team_pages.TeamList.as_view(), name="team-list"),
+    path("teams/new/", team_pages.TeamNew.as_view(), name="team-new"),
+    path("teams/<slug:team>/", team_pages.TeamDetail.as_view(), name="team"),
+    path("teams/<slug:team>/members/", team_pages.TeamInvite.as_view(), name="team-invite"),
+    path("teams/<slug:team>/members/<str:username>/", team_pages.TeamMember.as_view(), name="team-member"),
     path("p/<slug:project>/", views.Overview.as_view(), name="project-overview"),
     path("p/<slug:project>/upload/", views.Upload.as_view(), name="project-upload"),
     path("p/<slug:project>/tokens/<uuid:token>/revoke/", views.TokenRevoke.as_view(), name="token-revoke"),

@@ -15,7 +15,7 @@ from django.views import View
 
 from hardcases.errors import Conflict, Forbidden, Invalid
 from hardcases.projects import actions, people
-from hardcases.projects.access import can, member_for, people_in, permissions_in, projects_of, scopes_for, token_for
+from hardcases.projects.access import can, member_for, people_in, permissions_in, projects_of, scopes_for, teams_of, token_for
 from hardcases.projects.authentication import actor_of
 from hardcases.projects.documents import document_of, read
 from hardcases.projects.doors import ProjectPage
@@ -43,7 +43,9 @@ class ProjectList(LoginRequiredMixin, View):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """All of them: a person is in a few."""
-        return render_page(request, "projects/list.html", {"mine": projects_of(actor_of(request))})
+        actor = actor_of(request)
+        teams = {membership.team_id for membership in teams_of(actor)}
+        return render_page(request, "projects/list.html", {"mine": projects_of(actor), "teams": teams})
 
 
 class ProjectNew(LoginRequiredMixin, View):
@@ -152,10 +154,15 @@ class Settings(ProjectPage):
         self, request: HttpRequest, form: ProjectForm, *, invite: InviteForm | None = None, status: int = 200, **more: Any
     ) -> HttpResponse:
         members = [
-            member | {"words": _words(member["roles"]), "form": RolesForm(initial={"roles": member["roles"]}, auto_id=f"id_{number}_%s")}
+            member | {"words": _words(member["own"]), "form": RolesForm(initial={"roles": member["own"]}, auto_id=f"id_{number}_%s")}
             for number, member in enumerate(people_in(self.project))
         ]
-        context = {"form": form, "invite": invite or InviteForm(auto_id="id_invite_%s"), "members": members}
+        context = {
+            "form": form,
+            "team_role": ROLE_NAMES[Role(self.project.team.default_role)],
+            "invite": invite or InviteForm(auto_id="id_invite_%s"),
+            "members": members,
+        }
         response = render_page(request, "projects/settings.html", context | _tokens(self) | more, status=status)
         response["Cache-Control"] = "no-store"  # the page may show a sign-in link
         return response

@@ -118,14 +118,14 @@ def _standing(test_set: TestSet, cases: Sequence[Chosen]) -> tuple[set[int], dic
 
 
 def _write(actor: Actor, test_set: TestSet, case_ids: Sequence[int], *, adds: bool) -> None:
-    by = actor.name[:150]
+    by = actor.printed_name[:150]
     DraftChange.objects.bulk_create([DraftChange(test_set=test_set, case_id=pk, adds=adds, by=by) for pk in case_ids], batch_size=CHUNK)
 
 
 def _accept(actor: Actor, project: Project, cases: Sequence[Chosen]) -> None:
     """Who puts a case into a test set has decided about it."""
     undecided = Case.objects.filter(pk__in=[case.pk for case in cases], state__in=UNDECIDED)
-    undecided.update(state="accepted", snoozed_until=None, decided_at=Now(), decided_by=actor.name[:150])
+    undecided.update(state="accepted", snoozed_until=None, decided_at=Now(), decided_by=actor.printed_name[:150])
     AuditEvent.objects.bulk_create(
         [
             event(

@@ -69,7 +69,7 @@ def commit(
         changed=moves.changed,
         reason=reason,
         frozen_by_id=person_behind(actor),
-        frozen_by_name=actor.name,
+        frozen_by_name=actor.printed_name[:150],
     )
     _record(actor, version)
     return version

@@ -1,7 +1,7 @@
 """What the page of a version shows of its members: counts by class and attribute, each with the search that finds such cases."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,8 @@ from hardcases.testsets.models import DraftChange
 from hardcases.testsets.queries import Diff, Pinned
 from hardcases.testsets.snapshots import Members
 from hardcases.web.search import Operator, Query, Term
+
+_LONG = 12  # digits of a value that is still read as a number
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,16 @@ def composition(of: Members) -> list[Composition]:
 
 def _shares(grouping: Grouping, cases: int) -> Iterator[Share]:
     counts = np.bincount(grouping.codes[grouping.codes >= 0], minlength=len(grouping.values))
-    for value, count in zip(grouping.values, counts.tolist(), strict=True):
+    for value, count in sorted(zip(grouping.values, counts.tolist(), strict=True), key=_as_numbers(grouping)):
         yield Share(value, count, count / max(cases, 1), _search(grouping.name, value))
+
+
+def _as_numbers(grouping: Grouping) -> Callable[[tuple[str | None, int]], int]:
+    """Values that are whole numbers in the order of numbers, the missing one last; others stay where they are."""
+    named = [value for value in grouping.values if value is not None]
+    if not all(value.isascii() and value.isdigit() and len(value) < _LONG for value in named):
+        return lambda _share: 0
+    return lambda share: 10**_LONG if share[0] is None else int(share[0])
 
 
 def _search(name: str, value: str | None) -> str:

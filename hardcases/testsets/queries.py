@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
 
 from hardcases.cases.models import Case
 from hardcases.cases.queries import QUERY_TERMS, Asked, condition, search
@@ -60,7 +61,9 @@ def members_after(version: Version, number: int) -> QuerySet[Case]:
     held = Entry.objects.filter(
         Q(removed_in=None) | Q(removed_in__gt=version.number), test_set=version.test_set_id, added_in__lte=version.number
     )
-    label = held.filter(case=OuterRef("pk")).values("label_revision__label__label")[:1]
+    label = held.filter(case=OuterRef("pk")).values(text=KeyTextTransform("label", "label_revision__label"))[
+        :1
+    ]  # as text: a class may be called 0
     return (
         Case.objects.filter(Exists(held.filter(case=OuterRef("pk"))), project=version.test_set.project_id, number__gt=number)
         .annotate(pinned_label=Subquery(label))

@@ -1,6 +1,6 @@
 """Every address × every kind of caller. An address that is not in the table fails, so that nobody adds one without saying who may use it.
 
-To add yours: one row in `PROJECT` (what each method needs, as in the view's `can`) or, if it belongs to no project, in `OPEN` or `SIGNED_IN`.
+To add yours: one row in `PROJECT` (what each method needs, as in the view's `can`) or, if it belongs to no project, in `TEAM`, `OPEN` or `SIGNED_IN`.
 The doors are tested with the views' own code replaced by an empty answer; what a view does behind the door is its room's test.
 """
 
@@ -15,16 +15,25 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.views import APIView
 
-from hardcases.models import Project, User
-from hardcases.projects.doors import ProjectAPI, ProjectPage
-from hardcases.projects.permissions import ROLES, SCOPES, Can, Role, Scope
+from hardcases.models import Project, TeamMembership, User
+from hardcases.projects.doors import ProjectAPI, ProjectPage, TeamPage
+from hardcases.projects.permissions import ROLES, SCOPES, Can, InTeam, Role, Scope
 from tests.builders.people import a_member, a_person, a_project, a_token, bearer
 
 # For everybody, signed in or not.
 OPEN = {"healthz", "readyz", "metrics", "api-schema", "api-docs", "account_login", "account_inactive", "sign_out", "invite", "help"}
 
 # For everybody who is signed in; what they see is theirs.
-SIGNED_IN = {"home", "account", "account_reauthenticate", "project-list", "project-new", "api-whoami", "api-project-list", "api-job"}
+SIGNED_IN = {
+    "home", "account", "account_reauthenticate", "project-list", "project-new", "team-list", "team-new", "api-whoami", "api-project-list", "api-job"
+}  # fmt: skip
+
+# In a team: what each method needs.
+TEAM: dict[str, dict[str, InTeam]] = {
+    "team": {"GET": InTeam.SEE, "POST": InTeam.MANAGE},
+    "team-invite": {"GET": InTeam.MANAGE, "POST": InTeam.MANAGE},
+    "team-member": {"POST": InTeam.MANAGE},
+}
 
 # In a project: what each method needs.
 PROJECT: dict[str, dict[str, Can]] = {
@@ -112,6 +121,7 @@ PROJECT: dict[str, dict[str, Can]] = {
     "release-accept": {"GET": Can.SIGN, "POST": Can.SIGN},
     # hardcases.config
     "overview-needs": {"GET": Can.VIEW},
+    "overview-standing": {"GET": Can.VIEW},
     "last-received": {"GET": Can.VIEW_CASES},
 }
 
@@ -131,10 +141,12 @@ class Address:
         return self.route.startswith("api/")
 
     def path(self, project: str = "") -> str:
-        """A path that the pattern takes, in the given project."""
+        """A path that the pattern takes, in the given project or team."""
         path = "/" + self.route
         for name, converter in self.pattern.pattern.converters.items():
-            path = path.replace(f"<{_kind(self.route, name)}:{name}>", project if name == "project" else _SAMPLES[_kind(self.route, name)])
+            path = path.replace(
+                f"<{_kind(self.route, name)}:{name}>", project if name in {"project", "team"} else _SAMPLES[_kind(self.route, name)]
+            )
             path = path.replace(f"<{name}>", "x")
             assert converter is not None
         return path
@@ -170,11 +182,11 @@ def _row(address: Address) -> str:
 
 
 def test_every_address_is_in_the_table_and_every_row_is_an_address() -> None:
-    listed = OPEN | SIGNED_IN | set(PROJECT)
+    listed = OPEN | SIGNED_IN | set(PROJECT) | set(TEAM)
     unlisted = [_row(NAMED[name]) for name in sorted(set(NAMED) - listed)]
     assert unlisted == [], "not in the table. Check each against the roles it is meant for, then add:\n" + "\n".join(unlisted)
     assert listed - set(NAMED) == set(), "in the table, but no address"
-    assert len(OPEN) + len(SIGNED_IN) + len(PROJECT) == len(listed), "a name stands in two places"
+    assert len(OPEN) + len(SIGNED_IN) + len(PROJECT) + len(TEAM) == len(listed), "a name stands in two places"
 
 
 def test_names_are_unique_and_only_twins_without_a_slash_have_none() -> None:
@@ -199,6 +211,32 @@ def test_project_addresses_stand_on_a_door_with_the_permissions_of_the_table(nam
     assert stands == (name in PROJECT) == ("<slug:project>" in address.route)
     if stands:
         assert vars(address.view)["can"] == PROJECT[name]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", sorted(TEAM))
+def test_doors_of_teams(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody: the sign-in page. Not in the team, though in its project: 404, as for no team at all. A member who does not manage it: 403."""
+    address = NAMED[name]
+    assert address.view is not None
+    assert issubclass(address.view, TeamPage)
+    assert vars(address.view)["can"] == TEAM[name]
+    project = a_project()
+    manager, member, stranger = a_person(), a_person(), a_member(project, *Role)
+    TeamMembership.objects.create(team=project.team, user=manager, manages=True)
+    TeamMembership.objects.create(team=project.team, user=member)
+    path, browser = address.path(project.team.slug), Client()
+    for method, right in TEAM[name].items():
+        monkeypatch.setattr(address.view, method.lower(), lambda self, request, **kwargs: HttpResponse(status=204))
+        assert Client().generic(method, path)["Location"].startswith("/login/")
+        for user, status in ((stranger, 404), (member, 403 if right is InTeam.MANAGE else 204), (manager, 204)):
+            browser.force_login(user)
+            assert _status(browser, method, path) == status, (method, user)
+            assert _status(browser, method, address.path("no-such-team")) == 404
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(TEAM[name]):
+        assert _status(browser, method, path) == 405, method
+    User.objects.filter(pk=manager.pk).update(is_active=False)
+    assert _status(browser, next(iter(TEAM[name])), path) == 302
 
 
 @dataclass

@@ -8,7 +8,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from evaluation.releases import actions as releases
-from hardcases.projects.models import Project
+from hardcases.projects import teams
+from hardcases.projects.authentication import person
+from hardcases.projects.models import Project, Team
 from hardcases.projects.permissions import Role
 from tests.builders import cases, people, runs, testsets
 from tests.builders.releases import Scene, a_scene
@@ -82,6 +84,26 @@ def _queries(client: Client, project: Project, path: str) -> list[str]:
         response = client.get(f"/p/{project.slug}/{path}")
     assert response.status_code == 200, response.content[:500]
     return [query["sql"] for query in asked.captured_queries]
+
+
+@pytest.mark.django_db
+def test_queries_of_a_team_do_not_grow_with_rows() -> None:
+    client, owner = Client(), people.a_person()
+    client.force_login(owner)
+    team = teams.create_team(actor=person(owner), slug="radiology", name="Radiology")
+    asked = []
+    for number in (FEW, MANY):
+        for _ in range(number):
+            teams.add_team_member(actor=person(owner), team=team, user=people.a_person())
+            people.a_project(team=team, owner=owner)
+            teams.create_team(actor=person(owner), slug=f"team-{Team.objects.count()}-more", name="Another")
+        for path, most in (("/teams/radiology/", 8), ("/teams/", 4), ("/projects/", 5), ("/account/", 8)):
+            client.get(path)
+            with CaptureQueriesContext(connection) as queries:
+                assert client.get(path).status_code == 200
+            asked.append((path, len(queries)))
+            assert len(queries) <= most, "\n".join(query["sql"] for query in queries.captured_queries)
+    assert asked[: len(asked) // 2] == asked[len(asked) // 2 :]
 
 
 @pytest.mark.django_db

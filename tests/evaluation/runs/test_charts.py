@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
@@ -12,6 +13,7 @@ from evaluation.runs.charts import MOST_ROWS, WORST_ROWS, Figure, ForestRow, See
 from evaluation.runs.vega import domain, ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
+TELEPHONE = 358  # px between the margins of a page 390 px wide
 HOSTILE = "<script>alert(1)</script>&\"' \x00\x1b\ud800 ]]>"
 
 
@@ -107,6 +109,16 @@ class ForestTests:
         ]
         points = [path for path in root(figure).iter(f"{SVG}path") if "transform" in path.attrib]
         assert [Scale(figure)(shift(point)[0]) for point in points] == [pytest.approx(-4.6)]
+
+    def test_the_narrow_twin_says_the_same(self) -> None:
+        wide = forest([row(), row("Bedside", result="pass", value=0.01, low=-0.004, high=0.03)], title="Change", allowed_loss=0.02)
+        narrow = replace(wide, svg=wide.narrow)
+        assert links(narrow) == links(wide)
+        for colour in ("var(--bad)", "var(--text)"):
+            for there, here in zip(lines(wide, colour), lines(narrow, colour), strict=True):
+                assert here[:2] == pytest.approx(there[:2], abs=0.05)
+        assert {"Portable, 312", "−4.6 (−7.1 to −2.2)"} <= set(texts(narrow))
+        assert float(root(narrow).attrib["viewBox"].split()[2]) <= TELEPHONE
 
     def test_the_field_of_loss_lies_on_the_worse_side(self) -> None:
         def zone(*, higher_is_better: bool) -> list[float]:

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from hardcases.cases.jobs import make_media
 from hardcases.cases.models import Case
+from hardcases.config import shell
 from hardcases.labels.models import LabelRevision
 from hardcases.projects.models import Project, User
 from hardcases.projects.permissions import Role
@@ -78,6 +79,20 @@ class InboxTests:
         assert "XR-2" in page
         browser.post(reverse("case-undo", args=[project.slug, "XR-1"]))
         assert Case.objects.get(number=1).state == "inbox"
+
+    def test_the_menu_counts_what_waits_and_the_light_box_says_where_one_is(
+        self, inbox: Inbox, browser: Client, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert '<span id="count-of-inbox">' not in inbox.open()
+        keys = [a_text(project, f"case {number}").key for number in range(4)]
+        page = inbox.open(case=keys[2])
+        assert '<span id="count-of-inbox">4</span>' in page
+        assert "3 of 4" in page
+        part = browser.get(reverse("inbox", args=[project.slug]), {"case": keys[3]}, headers={"HX-Request": "true"}).content.decode()
+        assert '<span id="count-of-inbox" hx-swap-oob="true">4</span>' in part
+        assert "4 of 4" in part
+        monkeypatch.setattr(shell, "MOST_WAITING", 3)
+        assert '<span id="count-of-inbox">3+</span>' in inbox.open()
 
     def test_decline_keeps_its_reason(self, inbox: Inbox, project: Project) -> None:
         a_case(project)

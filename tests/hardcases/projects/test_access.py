@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries
 from hardcases.audit.actors import SYSTEM, Actor
 from hardcases.errors import Conflict, Forbidden, Invalid, NotFound
 from hardcases.models import ApiToken, Job, Project, TeamMembership
-from hardcases.projects import access, actions, people
+from hardcases.projects import access, actions, people, teams
 from hardcases.projects.authentication import person
 from hardcases.projects.permissions import Can, Role, Scope
 from tests.builders.people import a_member, a_person, a_project, a_token, actor, bearer
@@ -63,7 +63,7 @@ def test_a_deactivated_person_is_nobody() -> None:
 def test_the_team_gives_its_default_role() -> None:
     project, other = a_project(), a_project()
     user = a_person()
-    actions.add_team_member(actor=SYSTEM, team=project.team, user=user)
+    teams.add_team_member(actor=SYSTEM, team=project.team, user=user)
     assert access.roles_in(person(user), project) == {Role.VIEWER}
     assert list(access.projects_of(person(user))) == [project]
     project.team.default_role = Role.CURATOR
@@ -71,7 +71,7 @@ def test_the_team_gives_its_default_role() -> None:
     assert access.can(person(user), Can.TRIAGE, project)
     with pytest.raises(NotFound):
         access.project_for(person(user), other.slug, Can.VIEW)
-    actions.remove_team_member(actor=SYSTEM, team=project.team, user=user)
+    teams.remove_team_member(actor=SYSTEM, team=project.team, user=user)
     assert access.roles_in(person(user), project) == frozenset()
 
 

@@ -12,8 +12,9 @@ from pytest_django import DjangoAssertNumQueries
 from hardcases.audit.actions import record
 from hardcases.audit.actors import SYSTEM
 from hardcases.models import ApiToken, AuditEvent, Case, Membership, Project, User
-from hardcases.projects import people
+from hardcases.projects import people, teams
 from hardcases.projects.permissions import Role
+from tests.builders.cases import a_text
 from tests.builders.people import PASSWORD, a_member, a_person, a_project, a_token, bearer
 
 pytestmark = pytest.mark.django_db
@@ -225,6 +226,35 @@ def test_hostile_names_are_text(client: Client, django_assert_num_queries: Djang
         assert "<script>alert" not in body
         assert "<img src=x" not in body
         assert "a'b</pre>" not in body
+
+
+def test_a_role_through_the_team_is_not_offered_as_ones_own(client: Client) -> None:
+    # Otherwise "Set roles" would give for good what the team only lends.
+    project = a_project()
+    grace = a_member(project, Role.CURATOR)
+    teams.add_team_member(actor=SYSTEM, team=project.team, user=grace)
+    client.force_login(project.owner)
+    page = client.get(f"/p/{project.slug}/settings/")
+    shown = next(member for member in page.context["members"] if member["user"] == grace)
+    assert shown["form"].initial["roles"] == [Role.CURATOR]
+    words = re.sub(r"<[^>]+>|\s", " ", page.content.decode())
+    assert "Curator · Viewer through the team Radiology" in " ".join(words.split())
+
+
+def test_what_people_read_carries_their_names_and_the_log_their_accounts(client: Client) -> None:
+    project = a_project()
+    User.objects.filter(pk=project.owner.pk).update(first_name="Olga", last_name="Petrova")
+    client.force_login(project.owner)
+    case = a_text(project, "a case")
+    client.post(f"/p/{project.slug}/cases/{case.key}/decide/", {"state": "accepted", "back": "case"})
+    client.post(f"/p/{project.slug}/cases/{case.key}/label/", {"label": "nodule"})
+    page = _text(client.get(f"/p/{project.slug}/cases/{case.key}/"))
+    assert "decided by Olga Petrova" in page
+    assert "r1, Olga Petrova" in page
+    names = AuditEvent.objects.filter(object_id=case.key, action__in=["case.accepted", "case.labelled"]).values_list(
+        "actor_name", flat=True
+    )
+    assert list(names) == [project.owner.username] * 2
 
 
 def test_the_overview_says_what_waits(client: Client) -> None:

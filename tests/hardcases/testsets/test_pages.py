@@ -36,6 +36,18 @@ def text(response: Any, status: int = 200) -> str:
     return page
 
 
+def test_a_version_names_the_class_0_and_puts_numbers_in_their_order() -> None:
+    project = people.a_project(classes=["0", "1"], positive_class="1", attributes=[("writer", "category", None)], cluster_attribute=None)
+    cases = [build.a_case(project, label="0", writer=str(writer)) for writer in (10, 9, 8)]
+    version = build.a_version(project, cases)
+    page = text(signed_in(project, Role.VIEWER).get(f"/p/{project.slug}/sets/{version.test_set.slug}/v/1/"))
+    assert f'<strong>{cases[0].key}</strong> <span class="muted">0</span>' in page
+    places = [
+        page.index(f"writer%3A{writer}&") if f"writer%3A{writer}&" in page else page.index(f'writer%3A{writer}"') for writer in (8, 9, 10)
+    ]
+    assert places == sorted(places)
+
+
 class JourneyTests:
     def test_from_nothing_to_a_second_version(self, project: Project, curator: Client) -> None:
         root = f"/p/{project.slug}/sets/"

@@ -97,7 +97,7 @@ class ShellTests:
         html = self.shell(
             project={"name": HOSTILE, "slug": "x", "url": "/"},
             projects=[{"name": HOSTILE, "url": "/", "current": True}],
-            nav=[{"label": HOSTILE, "url": "/", "current": True, "count": 1204, "key": "g i"}],
+            nav=[{"label": HOSTILE, "url": "/", "current": True, "count": "1,204", "key": "g i"}],
             account={"name": HOSTILE, "url": "/", "sign_out_url": "/out/"},
             undo={"sentence": HOSTILE, "url": "/undo/"},
         )
