@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import special
 
 from evaluation.engine.arrays import BadInput
@@ -178,6 +180,23 @@ def test_the_score_of_the_wrong_column() -> None:
     with pytest.raises(BadInput, match="column 10 was used"):
         wrong_column(given, truth == 8, 10)
     assert wrong_column(given, np.zeros(2000, dtype=bool), 3) == []
+
+
+@settings(max_examples=15)
+@given(st.permutations(range(10)), st.sampled_from(["none", "permuted", "inverted", "offset"]))
+def test_the_names_of_the_classes_do_not_matter(names: list[int], fault: str) -> None:
+    truth, scores = reader(400)
+    served = {"none": scores, "permuted": scores[:, [1, 0, 3, 2, *range(4, 10)]], "inverted": 1 - scores, "offset": scores**0.02}[fault]
+    served = served / served.sum(axis=1, keepdims=True) * (1 + 0.4 * (np.arange(10) == 2) * (fault == "offset"))
+    renamed, back = np.array(names), np.argsort(names)
+    ours = found(TEN, truth, served.argmax(axis=1), served)
+    theirs = found(TEN, renamed[truth], renamed[served.argmax(axis=1)], served[:, back])
+
+    def said(diagnoses: list[Diagnosis]) -> dict[str, float | None]:
+        return {each.hypothesis: each.restored for each in diagnoses if each.hypothesis != "off_by_one"}
+
+    assert said(ours) == pytest.approx(said(theirs))
+    assert (said(ours) == {}) == (fault == "none")
 
 
 def honest(rng: np.random.Generator) -> set[str]:

@@ -115,6 +115,18 @@ def test_false_alarms_in_ninety_days_are_as_few_as_promised() -> None:
         assert 0.6 < np.mean(alerts) < 1.3
 
 
+@pytest.mark.parametrize("kind", ["cusum", "ewma"])
+def test_days_that_resemble_the_day_before_cry_no_more_wolf(kind: str) -> None:
+    rng, alerts = np.random.default_rng(8), []
+    for _ in range(60):
+        values = np.zeros(290)
+        for day in range(1, 290):
+            values[day] = 0.5 * values[day - 1] + rng.normal(0, 1)
+        centre, deviation = quiet_time(values[:200])
+        alerts.append(len(replay(design(kind, centre, deviation), values[200:])[0]))
+    assert np.mean(alerts) < 1.3
+
+
 def test_quiet_time_and_bad_input() -> None:
     centre, deviation = quiet_time([1.0, 3.0] * 10)
     assert (centre, deviation) == (2.0, pytest.approx(np.std([1.0, 3.0] * 10, ddof=1)))

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.engine.arrays import Bools, Floats, Ints, ratio, tally
-from evaluation.engine.auc import auc_by_stratum, auc_interval, influence_variance, rank, scaled_influence
+from evaluation.engine.auc import auc_interval
 from evaluation.engine.compare import design_effect, tango_bound
 from evaluation.engine.intervals import normal_quantile, wilson
+from evaluation.engine.plain_auc import plain_auc
 from evaluation.engine.seeds import generator
-from evaluation.engine.strata import Block
 
 ALPHA = 0.01  # false alarms of a whole autopsy on an honest model, at most
 MARGIN = 0.1  # a fault of the interface costs more than this of the mean recall of the classes it touches
@@ -114,11 +114,9 @@ class Bench:
 
     def auc(self, scores: Floats, positive: Bools, level: float = 0.95) -> tuple[float, float, float]:
         """AUC with its interval; NaN without both classes."""
-        whole = Block(("all",), np.arange(self.n), np.zeros(self.n, dtype=np.int64), self.n, self.clusters)
-        found = auc_by_stratum(rank(scores), positive, whole)
-        variance = influence_variance(scaled_influence(found, positive, whole), whole)
-        low, high, _ = auc_interval(found.value, variance, found.smaller_class, level)
-        return float(found.value[0]), float(low[0]), float(high[0])
+        value, variance, smaller = plain_auc(scores, positive, self.clusters)
+        low, high, _ = auc_interval(value, variance, smaller, level)
+        return float(value[0]), float(low[0]), float(high[0])
 
     def macro_auc(self, scores: Floats) -> float | None:
         """Mean AUC of the classes that have positives and negatives; None where there is none. Shows whether the ranks survived a fault."""

@@ -37,28 +37,24 @@ def output_autopsy(
     own failures can look like a permutation to that very model: ask on cases that were not chosen by it. Raises BadInput on bad arrays;
     nothing is said below 40 cases.
     """
-    codes = label_codes(truth, task, arm.labels.size)
+    codes, labels = label_codes(truth, task, arm.labels.size).astype(np.int64), arm.labels.astype(np.int64)
     bench = Bench(codes, len(task.classes), cluster_codes(clusters, codes.size), ALPHA / TRIED)
     if bench.n < LEAST:
         return []
     half = bench.halves(seed)
-    found = _off_by_one(bench, arm.labels) + _rows_shifted(bench, arm.labels)
-    swapped = _permutation(bench, arm.labels, half, "class_permutation")
-    answered = arm.labels != MISSING
+    found = _off_by_one(bench, labels) + _rows_shifted(bench, labels)
+    swapped = _permutation(bench, labels, half, "class_permutation")
+    answered = labels != MISSING
     if arm.scores is None or answered.sum() < LEAST:
         return explained(found + swapped, LABELS)
-    some = Bench(
-        codes[answered],
-        bench.classes,
-        cluster_codes(None if clusters is None else np.asarray(clusters)[answered], int(answered.sum())),
-        bench.alpha,
-    )
+    units = None if clusters is None else cluster_codes(np.asarray(clusters)[answered], int(answered.sum()))
+    some = Bench(codes[answered], bench.classes, units, bench.alpha)
     scores = arm.scores[answered]
     if task.binary:
         column = scores if scores.ndim == 1 else scores[:, task.positive]
         found += _binary(some, column, some.truth == task.positive, swapped)
     else:
-        found += swapped + _ranks(some, scores, arm.labels[answered], half[answered])
+        found += swapped + _ranks(some, scores, labels[answered], half[answered])
     return explained(found, LABELS) + _rounded(task, codes, arm, answered) + misread(task, some, scores)
 
 

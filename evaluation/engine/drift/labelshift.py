@@ -79,35 +79,37 @@ def label_shift(
             "accuracy_high": None,
         }
         return LabelShift(test=test, condition=condition, outside=(), reason=why, **nothing)
+    drawn = _drawn(table, seen, draws, seed)
+    if len(drawn[0]) < draws / 2:
+        return LabelShift(test=test, condition=condition, outside=(), reason="there are too few cases for an interval", **NOTHING)
+    tails = (0.5 - level / 2, 0.5 + level / 2)
+    (low, high), (least, most) = (np.quantile(values, tails, axis=0) for values in drawn)
     raw = _solve(table[None], seen[None])[0]
     shares = _simplex(raw[None])[0]
-    draw = generator(seed)
-    n, m = int(table.sum()), int(seen.sum())
-    tables = floats(draw.multinomial(n, table.ravel() / table.sum(), size=draws)).reshape(draws, size, size)
-    counts = floats(draw.multinomial(m, seen / seen.sum(), size=draws))
-    usable = _solvable(tables)
-    if usable.sum() < draws / 2:
-        return LabelShift(test=test, condition=condition, outside=(), reason="there are too few cases for an interval", **NOTHING)
-    tables, counts = tables[usable], counts[usable]
-    drawn = _simplex(_solve(tables, counts))
-    tails = (0.5 - level / 2, 0.5 + level / 2)
-    low, high = np.quantile(drawn, tails, axis=0)
-    recall = np.diagonal(table) / support
-    accuracies = (drawn * np.diagonal(tables, axis1=1, axis2=2) / tables.sum(axis=2)).sum(axis=1)
-    least, most = np.quantile(accuracies, tails)
     return LabelShift(
         test=test,
         shares=shares,
         low=low,
         high=high,
         weights=shares / (support / support.sum()),
-        accuracy=float(shares @ recall),
+        accuracy=float(shares @ (np.diagonal(table) / support)),
         accuracy_low=float(least),
         accuracy_high=float(most),
         condition=condition,
         outside=tuple(int(k) for k in np.flatnonzero(raw < 0)),
         reason=None,
     )
+
+
+def _drawn(table: Floats, seen: Floats, draws: int, seed: bytes) -> tuple[Floats, Floats]:
+    """Shares (B, K) and accuracies (B,) of multinomial draws of both tables; draws that cannot be solved are left out."""
+    draw, size = generator(seed), seen.size
+    tables = floats(draw.multinomial(int(table.sum()), table.ravel() / table.sum(), size=draws)).reshape(draws, size, size)
+    counts = floats(draw.multinomial(int(seen.sum()), seen / seen.sum(), size=draws))
+    usable = _solvable(tables)
+    tables = tables[usable]
+    shares = _simplex(_solve(tables, counts[usable]))
+    return shares, (shares * np.diagonal(tables, axis1=1, axis2=2) / tables.sum(axis=2)).sum(axis=1)
 
 
 def _columns(tables: Floats) -> Floats:
