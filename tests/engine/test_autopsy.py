@@ -61,6 +61,15 @@ def test_classes_in_another_order(swap: list[int]) -> None:
     assert found.numbers["newly_right"] > found.numbers["newly_wrong"]
 
 
+def test_a_confusion_that_is_proven_but_small_is_no_fault() -> None:
+    truth = np.arange(20_000) % 10
+    labels = truth.copy()
+    swapped = np.random.default_rng(0).random(20_000) < 0.53  # of two classes a little more than half are taken for each other
+    labels[swapped & (truth < 2)] = 1 - truth[swapped & (truth < 2)]
+    assert (labels == truth)[truth < 2].mean() < 0.48
+    assert found(TEN, truth, labels) == []
+
+
 @pytest.mark.parametrize(("offset", "wraps"), [(1, 0), (-1, 0), (1, 1), (-1, 1)])
 def test_class_ids_off_by_one_are_named_before_a_permutation(offset: int, wraps: int) -> None:
     truth, given = reader()
@@ -91,6 +100,8 @@ def test_an_inverted_score_of_an_alarm() -> None:
     assert (found.hypothesis, found.metric) == ("inverted_score", "roc_auc")
     assert found.value == pytest.approx(1 - found.restored)
     assert found.low > 0.9
+    columns = np.stack([score, 1 - score], axis=1)
+    assert first(BINARY, truth, (score >= 0.5).astype(int), columns).hypothesis == "inverted_score"
     both = named(BINARY, truth, (1 - score >= 0.9).astype(int), 1 - score)
     assert both == {"inverted_score", "class_permutation"}
 

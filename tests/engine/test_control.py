@@ -78,6 +78,7 @@ def test_one_alert_an_episode_however_long(kind: str, sign: int, direction: str)
     assert 50 <= episodes[0].opened <= 53
     assert 150 < episodes[0].closed < 175  # recovery shows at once, however long the drift was
     assert state.open is False
+    assert replay(chart, values[: episodes[0].closed + 1])[1] == State()  # it starts anew
 
 
 @pytest.mark.parametrize("kind", ["cusum", "ewma"])

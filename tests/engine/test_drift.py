@@ -109,6 +109,13 @@ def test_kolmogorov_smirnov_covers_and_rejects_rarely() -> None:
     assert np.mean([kolmogorov_smirnov(rng.normal(0, 1, 200), rng.normal(0, 1, 150)).p <= 0.05 for _ in range(400)]) < 0.07
 
 
+def test_the_interval_of_kolmogorov_smirnov_adds_both_massart_bounds() -> None:
+    """Each sample's band at 97.5 %: sqrt(ln(2 / .025) / (2 n))."""
+    found = kolmogorov_smirnov(np.arange(200.0), np.arange(200.0) + 100)
+    half = (np.log(2 / 0.025) / 400) ** 0.5
+    assert (found.low, found.high) == pytest.approx((0.5 - 2 * half, 0.5 + 2 * half), abs=1e-12)
+
+
 def test_bins_are_quantiles_of_the_reference() -> None:
     counts = bin_counts(np.arange(100.0), np.full(50, 1e9))
     assert counts[0].tolist() == [10] * 10

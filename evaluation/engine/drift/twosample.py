@@ -157,8 +157,8 @@ def mmd(
     """Unbiased squared maximum mean discrepancy with the kernel exp(-|x - y|² / (2 s²)); about 0 where nothing differs, below 0 by chance.
 
     s is the median distance between up to 1,000 rows of both samples unless given. Up to `exact` rows in all: every pair, p from
-    permutations of the rows (+1 in numerator and denominator), normal interval with the variance of the projection plus that of the
-    permutations. With more rows: the mean over random blocks, whose cost grows with the power 3/2, with Student's interval and p.
+    permutations of the rows (+1 in numerator and denominator), normal interval with the variance of the projection. With more rows: the
+    mean over random blocks, whose cost grows with the power 3/2, with Student's interval and p.
     """
     ours, theirs = _rows(reference, "reference"), _rows(production, "production")
     if ours.shape[1] != theirs.shape[1] or min(len(ours), len(theirs)) < 4:
@@ -216,7 +216,7 @@ def _every_pair(
     p = (1 + int((null >= value - 1e-15).sum())) / (1 + permutations)
     inside = np.concatenate([kernel[:n, :n].sum(axis=1) / (n - 1), kernel[n:, n:].sum(axis=1) / (m - 1)])
     projection = inside - np.concatenate([kernel[:n, n:].mean(axis=1), kernel[n:, :n].mean(axis=1)])
-    variance = 4 * (projection[:n].var(ddof=1) / n + projection[n:].var(ddof=1) / m) + null.var()
+    variance = 4 * (projection[:n].var(ddof=1) / n + projection[n:].var(ddof=1) / m)
     half = normal_quantile(level) * float(variance) ** 0.5
     return value, value - half, value + half, p
 
