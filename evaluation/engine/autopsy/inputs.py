@@ -5,7 +5,7 @@ Each is a fault with its cure. `input_autopsy` sends cured inputs to the served 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,7 +118,7 @@ def input_autopsy(
         answers = _scores(predict, each.cure(shown), classes)
         found += bench.judge(each.name, _labels(given), _labels(answers), {}, tried=len(tried))
     ranks = bench.macro_auc(np.nan_to_num(given)) if found else None
-    found = [Diagnosis(**{**asdict(each), "numbers": each.numbers | {"macro_auc": ranks, "tried": len(tried)}}) for each in found]
+    found = [replace(each, numbers=each.numbers | {"macro_auc": ranks, "tried": len(tried)}) for each in found]
     return explained(found, tuple(each.name for each in tried))
 
 

@@ -1,6 +1,6 @@
 """Hypotheses about stored answers, tried without asking the model again."""
 
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -126,9 +126,7 @@ def _binary(bench: Bench, column: Floats, positive: Bools, swapped: list[Diagnos
         )
         return [inverted, *swapped]
     if swapped and low > 0.5:
-        return [
-            Diagnosis(**{**asdict(swapped[0]), "hypothesis": "threshold_at_wrong_class", "numbers": swapped[0].numbers | {"auc": value}})
-        ]
+        return [replace(swapped[0], hypothesis="threshold_at_wrong_class", numbers=swapped[0].numbers | {"auc": value})]
     return swapped
 
 
@@ -145,7 +143,7 @@ def _ranks(bench: Bench, scores: Floats, labels: Ints, half: Bools) -> list[Diag
             return found
         read[judged] = (level[judged] - level[~judged].mean(axis=0)).argmax(axis=1)
     offset = bench.judge("scores_offset", labels, read, {"labels_used": int(np.unique(labels).size)}, margin=COLLAPSE)
-    return found + [Diagnosis(**{**asdict(each), "numbers": each.numbers | {"macro_auc": bench.macro_auc(scores)}}) for each in offset]
+    return found + [replace(each, numbers=each.numbers | {"macro_auc": bench.macro_auc(scores)}) for each in offset]
 
 
 def _rounded(task: Task, truth: Ints, arm: Arm, answered: Bools) -> list[Diagnosis]:

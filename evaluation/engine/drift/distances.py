@@ -4,7 +4,7 @@ Counts are of the same bins in both samples. Sources: Yurdakul & Naranjo 2020 (d
 divergence), Massart 1990 (the constant of the Dvoretzky–Kiefer–Wolfowitz bound), Smithson 2003 (noncentral interval of Cramér's V).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -98,7 +98,7 @@ def jensen_shannon(counts: ArrayLike, level: float = 0.95) -> Distance:
     value = float((special.rel_entr(p, middle) + special.rel_entr(q, middle)).sum()) / 2
     found = _divergence("jensen_shannon", table, value, 1 / 8, level)
     bits = [(min(max(x, 0.0) / np.log(2), 1.0)) ** 0.5 for x in (found.value, found.low, found.high)]
-    return Distance(**{**found.__dict__, "value": bits[0], "low": bits[1], "high": bits[2]})
+    return replace(found, value=bits[0], low=bits[1], high=bits[2])
 
 
 def _shares(table: Floats) -> Floats:
