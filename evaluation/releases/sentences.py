@@ -131,6 +131,10 @@ _FINDINGS = {
     "rounded_scores": gettext_noop("Scores of class %(class)s are rounded: %(distinct)s different values."),
     "tied_scores": gettext_noop("Many scores of class %(class)s are equal, so that its AUC may be anything from %(low)s to %(high)s."),
     "saturated_scores": gettext_noop("Many scores of class %(class)s are exactly 0 or 1."),
+    "sums_off": gettext_noop("The scores of %(rows)s cases do not add up to 1."),
+    "cached_answers": gettext_noop("%(rows)s of %(of)s different inputs share an answer."),
+    "answers_in_a_row": gettext_noop("%(rows)s cases in a row got the same answer, beginning with row %(first_row)s."),
+    "canary_changed": gettext_noop("The same input was answered differently in %(answers)s attempts."),
 }
 
 

@@ -51,6 +51,10 @@ SANITY = {
     "rounded_scores": gettext_noop("The scores are rounded, so that many cases tie. Send them as they come out of the model."),
     "tied_scores": gettext_noop("Many positive and negative cases have equal scores, so ranks are uncertain."),
     "saturated_scores": gettext_noop("Many scores are exactly 0 or 1. They may be clipped."),
+    "sums_off": gettext_noop("The scores of a case do not add up to 1. A softmax may be missing, or classes were left out."),
+    "cached_answers": gettext_noop("Different inputs got exactly the same answer. Look for a cache or a batch that is answered once."),
+    "answers_in_a_row": gettext_noop("Many cases in a row got the same answer. The model may have been stuck."),
+    "canary_changed": gettext_noop("The same input was answered differently. Fix the seed, or switch random layers off."),
 }
 OUTCOMES = {
     "newly_wrong": gettext_noop("Newly wrong"),
