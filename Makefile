@@ -17,7 +17,7 @@ demo: $(ENV)
 serve: $(ENV) assets
 	@$(BIN)/python manage.py serve
 
-test: .make/dev assets check
+test: .make/dev assets
 	@$(BIN)/python -m tests.run
 
 check: .make/dev

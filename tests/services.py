@@ -79,7 +79,20 @@ def postgresql(stack: ExitStack) -> str | None:
         stdout=subprocess.DEVNULL,
         cwd="/",
     )
-    command = [*account, found[-1] / "postgres", "-D", data, "-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1"]
+    careless = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]  # it does not outlive the tests
+    command = [
+        *account,
+        found[-1] / "postgres",
+        "-D",
+        data,
+        "-p",
+        str(port),
+        "-k",
+        str(folder),
+        "-c",
+        "listen_addresses=127.0.0.1",
+        *careless,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
     stack.callback(_stop, process)
     url = f"postgres://postgres@127.0.0.1:{port}/postgres"

@@ -29,6 +29,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, because worker processes and the live server must see the same database.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
 else:
+    # No test loses power, so none needs to wait for the disk of a server that others may use too.
+    DATABASES["default"]["OPTIONS"] = DATABASES["default"].get("OPTIONS", {}) | {"options": "-c synchronous_commit=off"}
     # Two checkouts on one machine do not share a test database.
     DATABASES["default"]["TEST"] = {"NAME": f"test_hardcases_{hashlib.sha256(str(BASE_DIR).encode()).hexdigest()[:8]}"}
 (DATA_DIR / "static").mkdir(exist_ok=True)  # whitenoise warns where it is missing

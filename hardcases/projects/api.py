@@ -113,7 +113,7 @@ class ProjectDetail(ProjectAPI):
     )
     def patch(self, request: Request, project: str) -> Response:
         """Change some fields; what stored cases refer to may only grow."""
-        document = ProjectSerializer(data=request.data, partial=True).document_over(document_of(self.project))
+        document = ProjectSerializer.document_over(document_of(self.project), request.data)
         return Response(represent(actions.update_project(actor=self.actor, project=self.project, document=document)))
 
 

@@ -1,5 +1,6 @@
 """The shapes of this room's part of the API."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -37,10 +38,10 @@ class ProjectSerializer(StrictSerializer):
         self.is_valid(raise_exception=True)
         return documents.read(self.validated_data)
 
-    def document_over(self, before: documents.ProjectDocument) -> documents.ProjectDocument:
-        """The document that results from putting these fields over `before` (PATCH)."""
-        self.is_valid(raise_exception=True)
-        return documents.read(before.as_json() | self.validated_data)
+    @classmethod
+    def document_over(cls, before: documents.ProjectDocument, changes: Any) -> documents.ProjectDocument:
+        """The document that results from putting these fields over `before` (PATCH). What is inside a field is whole or refused, so it is read whole."""
+        return cls(data=before.as_json() | changes if isinstance(changes, Mapping) else changes).document()
 
 
 class JobSerializer(serializers.Serializer[Any]):

@@ -11,8 +11,6 @@ database) and benchmarks (on a database of their own). Waiting means polling for
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,7 +23,8 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.faults import warm
+
 PATIENCE = 120.0  # a guard against hanging, generous because workers start slowly on a busy machine
 POLL = 0.02
 
@@ -69,7 +68,7 @@ class Installation:
 class Worker:
     """One `manage.py work` process. `flag` is the file that it writes when it has reached its pause point."""
 
-    process: "subprocess.Popen[bytes]"
+    process: warm.Started
     flag: Path | None
     log: Path
 
@@ -136,7 +135,7 @@ class Workers:
         if flag is not None:
             environment["HARDCASES_PAUSE_AT"] = f"{pause_at}:{flag}"
         with log.open("wb") as out:
-            process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
+            process = warm.start(command, environment, out=out, err=out)
         worker = Worker(process, flag, log)
         self.started.append(worker)
         return worker

@@ -7,18 +7,21 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import httpx
 import psycopg
 import pytest
 
 from tests import services
-from tests.faults.harness import ROOT, until
+from tests.faults import warm
+from tests.faults.harness import until
+from tests.faults.warm import ROOT
 
 LEASE_SECONDS = 2
 TETHER = ROOT / "hardcases" / "config" / "tether.py"
@@ -29,6 +32,11 @@ def missing(what: str) -> None:
     if os.environ.get("REQUIRE_SERVICES") == "1":
         pytest.fail(f"{what} is missing, and REQUIRE_SERVICES=1 does not let its tests be skipped.")
     pytest.skip(f"*** NOT TESTED: {what} is missing ***")
+
+
+def _read(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode(errors="replace")
 
 
 class Redis:
@@ -72,7 +80,7 @@ class Redis:
 class Child:
     """One process of the installation, in a process group of its own."""
 
-    def __init__(self, name: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    def __init__(self, name: str, process: "subprocess.Popen[bytes] | warm.Started", log: Path) -> None:
         self.name, self.process, self.log = name, process, log
 
     @property
@@ -123,10 +131,11 @@ class Site:
     # --- Commands ------------------------------------------------------------------------------------------------------------------------------------
     def run(self, *arguments: str, check: bool = True, **settings: str) -> "subprocess.CompletedProcess[str]":
         """Our Python with these arguments, to its end."""
-        command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment | settings, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0 or not check, f"{arguments} exited {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-        return done
+        with tempfile.TemporaryFile("w+b") as out, tempfile.TemporaryFile("w+b") as err:
+            code = warm.start(arguments, self.environment | settings, out=out, err=err).wait(timeout=300)
+            said = [_read(stream) for stream in (out, err)]
+        assert code == 0 or not check, f"{arguments} exited {code}\n{said[0][-3000:]}\n{said[1][-3000:]}"
+        return subprocess.CompletedProcess(arguments, code, *said)
 
     def manage(self, *arguments: str, **options: Any) -> "subprocess.CompletedProcess[str]":
         return self.run("manage.py", *arguments, **options)
@@ -140,18 +149,16 @@ class Site:
         self.facts = json.loads(self.run("-m", "tests.faults.scenes", str(every)).stdout.splitlines()[-1])
 
     # --- Processes -----------------------------------------------------------------------------------------------------------------------------------
-    def start(self, name: str, *arguments: str, **settings: str) -> Child:
-        """Our Python with these arguments, in the background."""
-        log = self.folder / f"{name}-{len(self.children)}.log"
+    def start(self, name: str, *arguments: str, cold: bool = False, **settings: str) -> Child:
+        """Our Python with these arguments, in the background; a cold start reads every library itself."""
+        log, environment = self.folder / f"{name}-{len(self.children)}.log", self.environment | settings
+        process: warm.Started | subprocess.Popen[bytes]
         with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-I", str(TETHER), sys.executable, *arguments],  # so that nothing outlives a test run that is killed
-                cwd=ROOT,
-                env=self.environment | settings,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            if cold:
+                command = [sys.executable, "-I", str(TETHER), sys.executable, *arguments]  # so that it does not outlive the tests
+                process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+            else:
+                process = warm.start(arguments, environment, out=out, err=out)
         child = Child(name, process, log)
         self.children.append(child)
         return child

@@ -49,7 +49,7 @@ def all_gone(pids: dict[int, str]) -> bool:
 
 
 def served(site: Site) -> Child:
-    child = site.start("serve", "manage.py", "serve")
+    child = site.start("serve", "manage.py", "serve", cold=True)
     until(site.answers, "The web process")
     return child
 

@@ -177,6 +177,13 @@ def _patch(client: Client, body: Any) -> Any:
     return client.patch("/api/v1/projects/chest-xray/", json.dumps(body), content_type="application/json")
 
 
+def test_an_attribute_in_a_patch_is_whole_or_refused(signed_in: Client) -> None:
+    _post(signed_in, DOCUMENT)
+    response = _patch(signed_in, {"attributes": [*DOCUMENT["attributes"], {"values": ["a"]}]})
+    assert response.status_code == 422
+    assert sorted(_pointers(response)) == ["/attributes/3/name", "/attributes/3/type"]
+
+
 def test_patch_with_equal_content_changes_nothing(signed_in: Client) -> None:
     _post(signed_in, DOCUMENT)
     assert _patch(signed_in, DOCUMENT).status_code == 200

@@ -1,0 +1,250 @@
+"""A project in which everything has happened once, and for every address the path that leads to it and a body that is right.
+
+An address that takes a body and has no row here fails `test_hostile`, so that nobody adds one that is never attacked.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.test import Client
+from django.urls import reverse
+
+from hardcases.cases.models import DECLINE_REASONS
+from hardcases.models import ApiToken, User
+from hardcases.projects import people as accounts
+from hardcases.projects.authentication import person
+from hardcases.projects.documents import document_of
+from hardcases.projects.forms import ProjectForm
+from hardcases.projects.permissions import Role
+from hardcases.work.tasks import all_due
+from tests.builders import cases, people, runs, testsets
+from tests.builders.releases import GUARD, OVERALL, Scene, a_scene
+from tests.contracts.test_permissions import Address
+
+PICTURE = cases.a_picture("hostile")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Who attacks, and the names of what is there."""
+
+    scene: Scene
+    member: User
+    names: dict[str, Any]
+
+    def client(self) -> Client:
+        """A browser of the member; a fault becomes an answer of 500."""
+        client = Client(raise_request_exception=False)
+        self.member.refresh_from_db()  # an attack may have changed the password
+        client.force_login(self.member)
+        return client
+
+    def arguments(self, address: Address) -> dict[str, Any]:
+        """What the address needs to lead to something that is there."""
+        found = {name: self.names[name] for name in address.pattern.pattern.converters}
+        for part, name, other in (("runs/", "number", "run"), ("releases/", "number", "release"), ("/erase/", "key", "erasable")):
+            if part in address.route and name in found:
+                found[name] = self.names[other]
+        return found
+
+    def path(self, address: Address, **other: Any) -> str:
+        """The path to something that is there."""
+        assert address.name is not None
+        return reverse(address.name, kwargs=self.arguments(address) | other)
+
+
+def a_stage() -> Stage:
+    """One of everything: an inbox, a frozen version, two model versions, a run with its report, one that waits, a judged release, a token, an invitation."""
+    scene = a_scene(20)
+    project = scene.project
+    member = people.a_member(project, *Role)
+    for name in ("a", "b", "c"):
+        cases.a_case(project, name, attributes={"site": "clinic-1", "age": 40, "unknown": [1]}, tags=["night"], external_id=name)
+    cases.a_text(project, "The scan is unclear.")
+    cases.a_record(project, {"age": 40, "smoker": None})
+    testsets.draft(scene.version.test_set, add=[testsets.a_case(project)])
+    release = scene.release(OVERALL, GUARD | {"name": "Guard", "min_n": 1_000, "if_too_few": "accept"})
+    waiting = runs.start(scene.run.model_version, scene.version)
+    for due in all_due():  # thumbnails; the run waits for its predictions
+        due.task(**due.kwargs)
+    people.a_token(project, "report", by=member)
+    guest, code = accounts.invite(actor=person(member), project=project, username="guest", roles=[Role.VIEWER])
+    names = {
+        "project": project.slug,
+        "key": f"{project.key_prefix}-21",
+        "erasable": f"{project.key_prefix}-22",
+        "test_set": scene.version.test_set.slug,
+        "number": scene.version.number,
+        "a": 1,
+        "b": 1,
+        "model": scene.run.model_version.model.slug,
+        "version": scene.run.model_version.version,
+        "policy": str(release.policy_version),
+        "run": scene.run.number,
+        "waiting": waiting.number,
+        "release": release.number,
+        "token": ApiToken.objects.filter(created_by=member).get().pk,
+        "username": guest.username,
+        "code": code,
+        "job": UUID(int=0),
+    }
+    return Stage(
+        scene,
+        member,
+        names
+        | {
+            "digest": release.evidence_digest,
+            "pks": (release.candidate_id, release.baseline_id, release.test_set_version_id, release.policy_version_id),
+        },
+    )
+
+
+ONNX = {"kind": "onnx", "input": {"mode": "L", "size": [8, 8], "layout": "flat", "scale": 1, "mean": 0, "std": [1]}, "output": "x"}
+
+
+def documents(stage: Stage) -> dict[str, Any]:
+    """JSON that is right, by the name of the address."""
+    names, project = stage.names, stage.scene.project
+    prefix = project.key_prefix
+    said = {
+        "external_id": "e-1",
+        "captured_at": "2024-05-01T10:00:00Z",
+        "reason": "override",
+        "source": "clinic-7",
+        "model": "net@1.0",
+        "prediction": {"label": "nodule", "scores": {"nodule": 0.7}},
+        "correction": {"label": "normal"},
+        "attributes": {"site": "clinic-1", "age": 44.5, "portable": True, "other": {"deep": [1]}},
+        "tags": ["night"],
+    }
+    attributes = [
+        {"name": "age", "type": "number", "values": None, "bins": [0, 18.5]},
+        {"name": "patient", "type": "category", "values": ["p1", "p2"], "bins": None},
+    ]
+    a_project = {
+        "slug": "other",
+        "name": "Other",
+        "team": None,
+        "task": "classification",
+        "key_prefix": "OT",
+        "classes": ["a", "b"],
+        "positive_class": "b",
+        "attributes": attributes,
+        "cluster_attribute": "patient",
+        "strip_metadata": True,
+    }
+    version = {
+        "version": "3.0",
+        "replicate": 0,
+        "seed": 1,
+        "adapter": {"kind": "http", "url": "http://127.0.0.1:9/", "protocol": "v2"},
+        "operating_threshold": 0.5,
+        "intended_choices": [{"name": "loss", "value": "focal"}],
+        "unintended_choices": [],
+        "provenance": {
+            "code": {"commit": "abc"},
+            "packages": {"numpy": "2"},
+            "data": [{"name": "train", "sha256": "0" * 64}],
+            "parameters": {"lr": 0.1},
+        },
+        "training_digests": ["0" * 64],
+    }
+    policy = {
+        "slug": "strict",
+        "min_n": 1,
+        "min_clusters": 2,
+        "missing": "wrong",
+        "checks": [OVERALL, GUARD | {"alpha": 0.05, "min_n": 5, "if_too_few": "accept"}],
+        "signing": {"not_by_registrant": True},
+    }
+    model = f"{names['model']}@{names['version']}"
+    test_set = f"{names['test_set']}@{names['number']}"
+    return {
+        "api-project-list": a_project,
+        "api-project": document_of(project).as_json() | {"name": "Renamed"},
+        "api-case-list": said | {"input": {"record": {"age": 1, "name": "x"}}},
+        "api-case-batch": said | {"input": {"text": "Unclear."}},
+        "api-case": {
+            "state": "declined",
+            "decline_reason": DECLINE_REASONS[0],
+            "attributes": {"site": "clinic-1", "age": 44.5, "portable": True},
+            "tags": ["day"],
+        },
+        "api-label-list": [{"case": f"{prefix}-22", "label": {"label": "normal"}, "note": "seen"}],
+        "api-test-set-list": {"slug": "other", "purpose": "x"},
+        "api-draft": {"add": [f"{prefix}-1"], "remove": {"q": "portable:true"}},
+        "api-version-list": {"reason": "more"},
+        "api-stratum-list": {"slug": "old", "name": "Old", "q": "age:>=65", "minimum": 3},
+        "api-model-list": {"slug": "other", "name": "Other"},
+        "api-model-version-list": version,
+        "api-model-version-production": {},
+        "api-run-list": {
+            "model": model,
+            "replicates": [0],
+            "test_set": test_set,
+            "baseline": None,
+            "plan": {"home": "stratum:portable"},
+        },
+        "api-run-cancel": {},
+        "api-run-retry": {},
+        "api-policies": policy,
+        "api-releases": {
+            "candidate": model,
+            "baseline": f"{names['model']}@1.0",
+            "test_set": test_set,
+            "policy": names["policy"],
+            "runs": [str(names["run"])],
+        },
+    }
+
+
+def forms(stage: Stage) -> dict[str, dict[str, str]]:
+    """Forms that are right, by the name of the address."""
+    names = stage.names
+    model, test_set = f"{names['model']}@{names['version']}", f"{names['test_set']}@{names['number']}"
+    candidate, baseline, version, policy = map(str, names["pks"])
+    project = {
+        "name": "Other",
+        "slug": "form",
+        "key_prefix": "FO",
+        "team": "",
+        "task": "classification",
+        "classes": "a\nb",
+        "positive_class": "b",
+        "attributes": "age number: 0, 18\npatient category",
+        "cluster_attribute": "patient",
+    }
+    passwords = {"password1": people.PASSWORD, "password2": people.PASSWORD}
+    return {
+        "project-new": project,
+        "project-settings": {
+            name: str(value) for name, value in ProjectForm.initial_of(document_of(stage.scene.project)).items() if name in project
+        },
+        "project-upload": {"name": "service", "scopes": "report", "days": "30"},
+        "token-revoke": {},
+        "member-invite": {"username": "another", "roles": "viewer"},
+        "member-roles": {"roles": "viewer"},
+        "case-decide": {"state": "snoozed", "decline_reason": "", "days": "7", "back": "case"},
+        "case-undo": {},
+        "case-erase": {"reason": "asked for", "key": names["erasable"]},
+        "case-label": {"label": "normal", "note": "seen"},
+        "test-set-new": {"slug": "form", "purpose": "x"},
+        "draft-page": {"q": "", "keys": "XR-1, XR-2", "do": "remove"},
+        "freeze-page": {"reason": "more"},
+        "stratum-list-page": {"name": "Form", "slug": "form", "q": "age:>=65", "minimum": "3"},
+        "model-version-mark": {},
+        "run-new": {"model": model, "test_set": test_set, "baseline": f"{names['model']}@1.0"},
+        "run-cancel": {},
+        "run-retry": {},
+        "policy-propose": {"document": "slug: form\nchecks: [{name: A, kind: sanity}]"},
+        "policy-page": {},
+        "release-open": {"candidate": candidate, "baseline": baseline, "version": version, "policy": policy},
+        "release-accept": {"check_name": "Guard", "reason": "rare"},
+        "release-sign": {"meaning": "reject", "comment": "no", "looked": "", "password": "wrong", "evidence_digest": names["digest"]},
+        "account": {"old": people.PASSWORD, **passwords},
+        "invite": {"name": "Guest", **passwords},
+        "account_login": {"login": "nobody", "password": "wrong"},
+        "account_reauthenticate": {"password": "wrong"},
+        "sign_out": {},
+    }
