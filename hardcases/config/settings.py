@@ -99,6 +99,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 # --- Storage -----------------------------------------------------------------------------------------------------------------------------------------
 _database: dict[str, Any] = environ.Env.db_url_config(_environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hardcases.sqlite3'}")
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["ENGINE"] = "hardcases.database.sqlite3"  # Django's own, with an order among writers
     _database["CONN_MAX_AGE"] = 60  # opening the file, its pragmas and its schema again costs more than a small request
     _database["OPTIONS"] = {
         # IMMEDIATE takes the write lock when the transaction starts, so that no reader-turned-writer fails with "database is locked" half way.
