@@ -121,6 +121,8 @@ class Filing:
         self.first_number = next_numbers(project, "case", len(reports))
         digests = {report.content.sha256 for report, _ in reports}
         self.by_digest = {case.sha256: case for case in _BY_DIGEST.all(digests, project=project.pk)}
+        for case in self.by_digest.values():
+            case.project = project  # for its key
         names = {report.fields.external_id for report, _ in reports if report.fields.external_id}
         self.by_name = {found.value: found.case for found in _BY_NAME.all(names, project=project.pk)}
         self.new: list[Case] = []
