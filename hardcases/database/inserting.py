@@ -1,4 +1,4 @@
-"""`bulk_create` for the tables that every upload writes to: the same rows at a quarter of the cost.
+"""`bulk_create` for the tables that every upload writes to: the same rows for less of the processor.
 
 Django prepares each value of each row anew, resolves the database's defaults row by row, and writes forty columns of a new case of which a third are NULL.
 Here a table's columns are looked at once a process, and what is NULL in every row is left to the database.

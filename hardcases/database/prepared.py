@@ -1,6 +1,6 @@
 """Queries of the hottest paths, built and compiled once a process instead of once a request.
 
-Building a queryset and turning it into SQL costs Django five to ten times as much as SQLite needs to answer it, and the upload door asks the same few
+Building a queryset and turning it into SQL costs Django several times as much as a database needs to answer it, and the upload door asks the same few
 questions every time. A `Prepared` is written as the queryset it is, with a `Given` for every value that changes, so a renamed column is still found by
 Django and the rows are Django's own models.
 

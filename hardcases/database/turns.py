@@ -17,7 +17,9 @@ import time
 from pathlib import Path
 
 NEXT, WRITER = 0, 1  # bytes of the file
-GLANCE = 0.0002  # seconds between two looks at a byte that another process holds: a tenth of a small transaction
+GLANCE = (
+    0.0002  # seconds between two looks at a byte that another process holds: short beside a transaction, which ends with a sync of the disk
+)
 
 
 class Turns:

@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 HINTS, SWEEP, BEAT = "hints", "sweep", "beat"  # separate queues, which a worker serves in turn: a flood in one does not starve the others
 PATIENCE = 0.3  # seconds for one step of talking to the broker
 QUIET = 5.0  # seconds without another attempt after a failure: the sweeper's own rhythm
-MOST_POSTED = 1_000  # hints that wait for the thread; a broker that answers at all takes so many in a second
+MOST_POSTED = 1_000  # hints that wait for the thread; the sweeper finds what is beyond
 _TROUBLE = (KombuError, RedisError, OSError)
 
 
