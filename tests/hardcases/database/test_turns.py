@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -99,23 +99,15 @@ def test_who_waits_comes_before_who_has_just_written(database: Path) -> None:
 
 def test_threads_of_a_process_write_one_at_a_time(database: Path) -> None:
     turns = turns_of(database)
-    at_it: list[int] = []
-    most: list[int] = []
-
-    def write(number: int) -> None:
-        for _ in range(20):
-            assert turns.take(LONG)
-            at_it.append(number)
-            most.append(len(at_it))
-            at_it.remove(number)
-            turns.give_back()
-
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == [1] * 80
+    assert turns.take(LONG)
+    with ThreadPoolExecutor(1) as other:
+        assert not other.submit(turns.take, 0.01).result()
+        turns.give_back()
+        assert other.submit(turns.take, LONG).result()
+        assert not turns.take(0.01)
+        other.submit(turns.give_back).result()
+    assert turns.take(LONG)
+    turns.give_back()
 
 
 def connections(database: Path, timeout: float) -> ConnectionHandler:
