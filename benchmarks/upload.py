@@ -3,7 +3,8 @@
     python benchmarks/upload.py [--database postgres://…] [--count 600]
 
 Everything runs on this machine: client, server (gunicorn) and database share its cores. The limit is what the machine does when it only hashes, decodes
-in draft mode, writes and syncs the same files, one after the other. Prints files a second, percentiles, and the ratio to that limit.
+in draft mode, writes and syncs the same files, one after the other. Prints files a second, percentiles, the ratio to that limit, what a file costs the server
+processes in processor time (not the client, nor PostgreSQL; beside it what the limit's own work costs), and how many queries a request asks.
 """
 
 import argparse
@@ -40,19 +41,19 @@ PROJECT = {
 FACTS = {"source": "clinic-7", "prediction": {"scores": {"normal": 0.9, "nodule": 0.1}}, "attributes": {"site": "clinic-7", "age": 61}}
 
 
-def pictures(count: int) -> list[bytes]:
-    """`count` different JPEGs of about 97 KB: one picture with another comment each, so that making them costs nothing."""
+def pictures(count: int, kind: bytes = b"") -> list[bytes]:
+    """`count` different JPEGs of about 97 KB: one picture with another comment each, so that making them costs nothing. Another `kind`, other files."""
     noise = np.random.default_rng(7).normal(128, 22, (375, 500)).clip(0, 255).astype(np.uint8)
     out = io.BytesIO()
     Image.fromarray(noise).save(out, "JPEG", quality=90)
     data = out.getvalue()
-    comments = (b"%09d" % number for number in range(count))
+    comments = (kind + b"%09d" % number for number in range(count))
     return [data[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + data[2:] for comment in comments]
 
 
-def machine_limit(files: list[bytes], folder: Path) -> float:
-    """Files a second for hash, draft decode, write, fsync and rename."""
-    start = time.perf_counter()
+def machine_limit(files: list[bytes], folder: Path) -> tuple[float, float]:
+    """Files a second for hash, draft decode, write, fsync and rename, and the processor's seconds for each."""
+    start, processor = time.perf_counter(), time.process_time()
     for data in files:
         name = hashlib.sha256(data).hexdigest()
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
@@ -64,7 +65,7 @@ def machine_limit(files: list[bytes], folder: Path) -> float:
             file.flush()
             os.fsync(file.fileno())
         draft.rename(folder / name)
-    return len(files) / (time.perf_counter() - start)
+    return len(files) / (time.perf_counter() - start), (time.process_time() - processor) / len(files)
 
 
 def upload(client: httpx.Client, data: bytes) -> float:
@@ -84,17 +85,19 @@ def upload_batch(client: httpx.Client, batch: list[bytes]) -> float:
     return time.perf_counter() - start
 
 
-def measure(base: str, token: str, work: list[Any], one: Callable[[httpx.Client, Any], float], clients: int) -> tuple[float, Any]:
-    """(pieces of work a second, seconds of each) with so many clients at once."""
+def measure(
+    server: int, base: str, token: str, work: list[Any], one: Callable[[httpx.Client, Any], float], clients: int
+) -> tuple[float, Any, float]:
+    """(pieces of work a second, seconds of each, processor's milliseconds of the server for each) with so many clients at once."""
     opened = [httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=60) for _ in range(clients)]
     shares = [work[index::clients] for index in range(clients)]
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), processor_time(server)
     with ThreadPoolExecutor(clients) as pool:
         taken = list(pool.map(lambda client, share: [one(client, item) for item in share], opened, shares))
-    elapsed = time.perf_counter() - start
+    elapsed, processor = time.perf_counter() - start, processor_time(server) - processor
     for client in opened:
         client.close()
-    return len(work) / elapsed, np.concatenate([np.array(part) for part in taken])
+    return len(work) / elapsed, np.concatenate([np.array(part) for part in taken]), 1000 * processor / len(work)
 
 
 def manage(environment: dict[str, str], *words: str) -> str:
@@ -132,6 +135,13 @@ def serve(environment: dict[str, str], port: int) -> "subprocess.Popen[bytes]":
     raise SystemExit("The server did not answer.")
 
 
+def processor_time(process: int) -> float:
+    """Seconds that a process and its living children have used so far (Linux)."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") + sum(processor_time(int(child)) for child in children)
+
+
 def main() -> None:
     """Run and print."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -148,7 +158,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "limit").mkdir()
         (folder / "data").mkdir(mode=0o700)
-        limit = machine_limit(singles, folder / "limit")
+        limit, least = machine_limit(singles, folder / "limit")
         environment = {**os.environ, "HARDCASES_DATA_DIR": str(folder / "data"), "HARDCASES_BIND": f"127.0.0.1:{port}"}
         environment |= {"DATABASE_URL": given.database} if given.database else {}
         (folder / "project.json").write_text(json.dumps(PROJECT))
@@ -158,16 +168,25 @@ def main() -> None:
         server = serve(environment, port)
         try:
             base = f"http://127.0.0.1:{port}/api/v1/projects/bench/"
-            single, seconds = measure(base, token, singles, upload, CLIENTS)
-            batched, _ = measure(base, token, batches, upload_batch, 2)
+            single, seconds, each = measure(server.pid, base, token, singles, upload, CLIENTS)
+            batched, _, each_batch = measure(server.pid, base, token, batches, upload_batch, 2)
         finally:
             server.terminate()
             server.wait(30)
+        counter = [sys.executable, str(ROOT / "benchmarks" / "upload_queries.py"), token]
+        asked = subprocess.run(counter, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     p50, p99 = np.percentile(seconds * 1000, [50, 99])
+    batched *= BATCH
     print(f"file size          {len(files[0]) / 1000:8.0f} KB on {'PostgreSQL' if given.database else 'SQLite'}")
-    print(f"machine's limit    {limit:8.0f} files/s (hash, draft decode, write, fsync; one after the other)")
+    print(
+        f"machine's limit    {limit:8.0f} files/s (hash, draft decode, write, fsync; one after the other)   {1000 * least:.1f} ms of processor a file"
+    )
     print(f"single, {CLIENTS} clients  {single:8.0f} files/s   p50 {p50:.0f} ms, p99 {p99:.0f} ms   {single / limit:.2f} of the limit")
-    print(f"batches of {BATCH}      {batched * BATCH:8.0f} files/s   {batched * BATCH / limit:.2f} of the limit")
+    print(f"                   {each:8.1f} ms of processor a file, {each / 1000 / least:.1f} times the limit's   {asked[0]} queries")
+    print(f"batches of {BATCH}      {batched:8.0f} files/s   {batched / limit:.2f} of the limit")
+    print(
+        f"                   {each_batch / BATCH:8.1f} ms of processor a file, {each_batch / BATCH / 1000 / least:.1f} times the limit's   {asked[1]} queries"
+    )
 
 
 if __name__ == "__main__":

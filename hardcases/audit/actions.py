@@ -4,6 +4,7 @@ from typing import Any
 
 from hardcases.audit.actors import Actor
 from hardcases.audit.models import AuditEvent
+from hardcases.database.inserting import insert
 
 
 def event(
@@ -45,5 +46,5 @@ def record(
 ) -> AuditEvent:
     """Write one act. `action` is a stored code such as `case.accepted`; sentences are made from it when it is read."""
     row = event(actor, action, object_type, object_id, project_id=project_id, before=before, after=after)
-    row.save(force_insert=True)
+    insert([row])
     return row

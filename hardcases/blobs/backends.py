@@ -7,13 +7,16 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Protocol
 
 from hardcases.errors import Refusal, StorageFull, Unavailable
+
+WORTH_THREADS, SYNCS_AT_ONCE = 4, 8
 
 
 class BlobMissing(Refusal):
@@ -39,8 +42,8 @@ class StoredBlob:
 class BlobBackend(Protocol):
     """What the store asks of a backend. Digests are 64 lower-case hex digits, checked by the store."""
 
-    def put(self, path: Path, digest: str, *, durable: bool = True) -> None:
-        """Move the complete file at `path` to its final name; the file is consumed. Doing it twice does no harm. Durable unless it need not be."""
+    def put(self, files: Sequence[tuple[Path, str]], *, durable: bool = True) -> None:
+        """Move complete files to the names of their digests; they are consumed. Doing it twice does no harm. Durable unless they need not be."""
 
     def open(self, digest: str) -> IO[bytes]:
         """Raises `BlobMissing`."""
@@ -85,14 +88,21 @@ def no_room() -> StorageFull:
     return StorageFull("There is no room left in the file store. Nothing was stored. Free some space, then send it again.", retry_after=60)
 
 
-def sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def sync_all(paths: Sequence[Path]) -> None:
+    """Make files durable, or names: a name lives in its folder, so the folder is what must reach the disk.
+
+    Many are synced at once, because a disk writes what several threads wait for in one go.
+    """
+    if len(paths) < WORTH_THREADS:
+        for path in paths:
+            _sync(path)
+    else:
+        with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
+            list(pool.map(_sync, paths))
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable: the name lives in the folder, so the folder is what must reach the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -108,25 +118,43 @@ class LocalBackend:
     def _path(self, digest: str) -> Path:
         return self.root / relative_name(digest)
 
-    def put(self, path: Path, digest: str, *, durable: bool = True) -> None:
-        # Renamed over an existing blob too: that heals a damaged one and renews the date that the sweep for orphans looks at.
-        target = self._path(digest)
+    def put(self, files: Sequence[tuple[Path, str]], *, durable: bool = True) -> None:
         with full_disk_as_refusal():
-            self._make_folder(target.parent)
             if not durable:
-                with contextlib.suppress(FileExistsError):
-                    target.hardlink_to(path)
-                    path.unlink()
-                    return
-                sync_file(path)  # the blob that is there may be somebody's original: only a synced file may take its place
-            path.replace(target)
-            sync_folder(target.parent)
+                # Where there is a blob it may be somebody's original: only a synced file may take its place.
+                files = [(path, digest) for path, digest in files if not self._put_if_absent(path, self._path(digest))]
+            sync_all([path for path, _ in files])
+            changed = [folder for path, digest in files for folder in self._place(path, self._path(digest))]
+            sync_all(list(dict.fromkeys(changed)))
 
-    def _make_folder(self, folder: Path) -> None:
+    def _place(self, path: Path, target: Path) -> list[Path]:
+        """Give a file its name; returns the folders to sync."""
+        # Renamed over an existing blob too: that heals a damaged one and renews the date that the sweep for orphans looks at.
+        try:
+            path.replace(target)
+        except FileNotFoundError:
+            changed = self._make_folder(target.parent)
+            path.replace(target)
+            return [target.parent, *changed]
+        return [target.parent]
+
+    def _put_if_absent(self, path: Path, target: Path) -> bool:
+        sync_all(self._make_folder(target.parent))
+        try:
+            target.hardlink_to(path)
+        except FileExistsError:
+            return False
+        path.unlink()
+        return True
+
+    def _make_folder(self, folder: Path) -> list[Path]:
+        """Make what is missing of the two levels; returns the folders that hold a new one and are to be synced."""
+        changed = []
         for level in (self.root, folder.parent, folder):
             if not level.is_dir():
                 level.mkdir(parents=True, exist_ok=True, mode=0o700)
-                sync_folder(level.parent)
+                changed.append(level.parent)
+        return changed
 
     def open(self, digest: str) -> IO[bytes]:
         try:

@@ -1,7 +1,7 @@
 """Blobs in an S3-compatible bucket. Loaded by its dotted path only where a bucket is set: its libraries cost every process a third of a second."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -41,11 +41,12 @@ class S3Backend:
         patience = Config(connect_timeout=3, read_timeout=30, retries={"total_max_attempts": 3})
         self.storage.client_config = self.storage.client_config.merge(patience)
 
-    def put(self, path: Path, digest: str, *, durable: bool = True) -> None:
+    def put(self, files: Sequence[tuple[Path, str]], *, durable: bool = True) -> None:
         # Written even if it exists: for the same two reasons as on a folder.
-        with path.open("rb") as file, _bucket_trouble():
-            self.storage.save(relative_name(digest), File(file))
-        path.unlink()
+        for path, digest in files:
+            with path.open("rb") as file, _bucket_trouble():
+                self.storage.save(relative_name(digest), File(file))
+            path.unlink()
 
     def open(self, digest: str) -> IO[bytes]:
         with _bucket_trouble(digest):

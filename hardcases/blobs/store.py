@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -29,7 +29,6 @@ from hardcases.blobs.backends import (
     full_disk_as_refusal,
     is_digest,
     no_room,
-    sync_file,
 )
 from hardcases.errors import Refusal, TooLarge
 
@@ -89,14 +88,17 @@ class BlobStore:
 
     def commit(self, received: Received, *, durable: bool = True) -> str:
         """Make a received file a blob and return its digest. Durable when it returns, unless it need not be; the same content twice is one blob."""
-        try:
-            if durable:
-                with full_disk_as_refusal():
-                    sync_file(received.path)
-            self.backend.put(received.path, received.sha256, durable=durable)
-        finally:
-            received.path.unlink(missing_ok=True)
+        self.commit_all([received], durable=durable)
         return received.sha256
+
+    def commit_all(self, received: Sequence[Received], *, durable: bool = True) -> None:
+        """`commit` for several, which a disk syncs together."""
+        try:
+            self.backend.put([(item.path, item.sha256) for item in received], durable=durable)
+        except BaseException:
+            for item in received:
+                self.discard(item)
+            raise
 
     def discard(self, received: Received) -> None:
         received.path.unlink(missing_ok=True)

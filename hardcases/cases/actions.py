@@ -18,15 +18,19 @@ from hardcases.cases import queries, replies
 from hardcases.cases.content import Sent, Taken
 from hardcases.cases.models import DECLINE_REASONS, Case, ExternalId, Sighting
 from hardcases.cases.steps import Fields, Filing, Report, Reported, Sorted, lock_cases, sort_fields
-from hardcases.cases.tasks import make_media
+from hardcases.cases.tasks import in_lots, make_media
+from hardcases.database.prepared import Given, Prepared
 from hardcases.errors import Conflict, Detail, Invalid, Refusal
-from hardcases.projects.models import Project
+from hardcases.projects.models import Attribute, Project
 from hardcases.work.actions import hint
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCKS_DIFFER = timedelta(days=1)
 LONGEST_SNOOZE = timedelta(days=366)
 DECISIONS = ("accepted", "declined", "snoozed")
+
+
+_DECLARED = Prepared(lambda: Attribute.objects.filter(project_id=Given("project")))
 
 
 class AlreadyDecided(Conflict):
@@ -37,7 +41,7 @@ class Erased(Conflict):
     code, title = "erased", "This case was erased"
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)  # refusals are answers, not exceptions: nothing is ever undone alone
 def report_cases(*, actor: Actor, project: Project, reports: Sequence[Report]) -> list[Reported | Refusal]:
     """File what production sent, in order; a refused one does not hold up the others. Their contents are in the store already (`content.take`).
 
@@ -45,7 +49,7 @@ def report_cases(*, actor: Actor, project: Project, reports: Sequence[Report]) -
     """
     outcomes: dict[int, Reported | Refusal] = {}
     fit: dict[int, tuple[Report, Sorted]] = {}
-    declared = list(project.attributes.all())
+    declared = _DECLARED.all(project=project.pk)
     for index, report in enumerate(reports):
         try:
             _check_time(report.fields.captured_at)
@@ -56,9 +60,8 @@ def report_cases(*, actor: Actor, project: Project, reports: Sequence[Report]) -
         outcomes.update(zip(fit, Filing(actor, project, list(fit.values())).run(), strict=True))
     filed = [outcome for outcome in outcomes.values() if isinstance(outcome, Reported)]
     _record(actor, project, filed)
-    for outcome in filed:
-        if outcome.created and outcome.case.media_state == "pending":
-            hint(make_media, case_id=outcome.case.pk)
+    for lot in in_lots([outcome.case.pk for outcome in filed if outcome.created and outcome.case.media_state == "pending"]):
+        hint(make_media, **lot)
     return [outcomes[index] for index in range(len(reports))]
 
 

@@ -73,7 +73,7 @@ class CaseList(ProjectAPI):
 def _read_single(request: Request) -> tuple[Any, content.Sent, Fields]:
     """(the JSON as sent, the content, the checked fields)."""
     if not request.content_type.startswith("multipart/"):
-        body = shapes.InputReportBody().run_validation(_object(request.data))
+        body = shapes.INPUT_REPORT.run_validation(_object(request.data))
         return request.data, shapes.input_of(body["input"]), shapes.fields_of(body)
     parts = {*request.data, *request.FILES}
     if unknown := sorted(parts - {"file", "case"}):
@@ -82,7 +82,7 @@ def _read_single(request: Request) -> tuple[Any, content.Sent, Fields]:
     if len(files) != 1:
         raise BadRequest("Send one part “file” with a file name, and the facts as a JSON part “case”. Nothing was stored.")
     said = json_part(_parts(request), request.FILES, "case") if "case" in parts else {}
-    body = shapes.ReportBody().run_validation(_object(said))
+    body = shapes.REPORT.run_validation(_object(said))
     return said, shapes.file_of(files[0]), shapes.fields_of(body)
 
 
@@ -147,10 +147,9 @@ class _Batch:
         self.refused: dict[int, Refusal] = {}
         bodies: dict[int, Mapping[str, Any]] = {}
         sent: dict[int, content.Sent] = {}
-        body_shape = shapes.FileReportBody()
         for line in lines:
             try:
-                bodies[line.number] = body = _read_item(body_shape, line)
+                bodies[line.number] = body = _read_item(line)
                 sent[line.number] = self._content(body)
             except (Refusal, ValidationError) as error:
                 refusal = refusal_for(error)
@@ -184,10 +183,10 @@ class _Batch:
         return [self.refused[number] if number in self.refused else next(filed) for number in range(self.total)]
 
 
-def _read_item(body_shape: shapes.FileReportBody, line: Line) -> Mapping[str, Any]:
+def _read_item(line: Line) -> Mapping[str, Any]:
     if line.refusal is not None:
         raise line.refusal
-    checked: Mapping[str, Any] = body_shape.run_validation(_object(line.value))
+    checked: Mapping[str, Any] = shapes.FILE_REPORT.run_validation(_object(line.value))
     return checked
 
 

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from hardcases.blobs.store import BlobStore, Received, get_store
 from hardcases.cases.models import Case
+from hardcases.database.prepared import Given, PreparedMany
 from hardcases.errors import Invalid, Refusal
 from hardcases.imaging import pictures
 from hardcases.projects.models import Project
@@ -59,6 +60,9 @@ class Taken:
 
 
 Sent = File | Text | Record
+_KNOWN: PreparedMany[tuple[str, str]] = PreparedMany(
+    lambda digests: Case.objects.filter(project_id=Given("project"), sha256__in=digests).values_list("sha256", "state")
+)
 
 
 def take(project: Project, sent: Sequence[Sent]) -> list[Taken | Refusal]:
@@ -68,17 +72,19 @@ def take(project: Project, sent: Sequence[Sent]) -> list[Taken | Refusal]:
     """
     store = get_store()
     received = _receive_all(store, sent)
+    whole = [item for item in received if isinstance(item, Received)]
     try:
-        digests = [item.sha256 for item in received if isinstance(item, Received)]
-        known = dict(Case.objects.filter(project=project, sha256__in=digests).values_list("sha256", "state"))
-        return [
-            item if isinstance(item, Refusal) else _settle(store, content, item, known.get(item.sha256))
+        known = dict(_KNOWN.all((item.sha256 for item in whole), project=project.pk))
+        taken = [
+            item if isinstance(item, Refusal) else _facts_or_refusal(content, item, known=item.sha256 in known)
             for content, item in zip(sent, received, strict=True)
         ]
+        accepted = {outcome.sha256 for outcome in taken if isinstance(outcome, Taken)}
+        store.commit_all([item for item in whole if item.sha256 in accepted and _lacking(store, item.sha256, known.get(item.sha256))])
+        return taken
     finally:
-        for item in received:
-            if isinstance(item, Received):
-                store.discard(item)  # no harm where it has become a blob
+        for item in whole:
+            store.discard(item)  # no harm where it has become a blob
 
 
 def take_one(project: Project, sent: Sent) -> Taken:
@@ -133,16 +139,19 @@ def _record_bytes(record: Mapping[str, Any]) -> bytes:
     return canonical(dict(record))
 
 
-def _settle(store: BlobStore, content: Sent, received: Received, state: str | None) -> Taken | Refusal:
-    """`state` is that of the case that has this content already, None where there is none."""
+def _facts_or_refusal(content: Sent, received: Received, *, known: bool) -> Taken | Refusal:
     try:
-        taken = _facts(content, received, known=state is not None)
+        return _facts(content, received, known=known)
     except Refusal as refusal:
         return refusal
-    # A known content is written again only where its bytes are missing, so that sending it again repairs it; not where they were erased.
-    if state is None or (state != "erased" and not store.exists(received.sha256)):
-        store.commit(received)
-    return taken
+
+
+def _lacking(store: BlobStore, sha256: str, state: str | None) -> bool:
+    """Whether the bytes are to be written. `state` is that of the case that has this content already, None where there is none.
+
+    A known content is written again only where its bytes are missing, so that sending it again repairs it; not where they were erased.
+    """
+    return state is None or (state != "erased" and not store.exists(sha256))
 
 
 def _facts(content: Sent, received: Received, *, known: bool) -> Taken:

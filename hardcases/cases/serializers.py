@@ -67,6 +67,10 @@ class FileReportBody(ReportBody):
         return attrs
 
 
+# Made once: a serializer copies its fields for each instance, and validating leaves nothing behind in it.
+REPORT, INPUT_REPORT, FILE_REPORT = ReportBody(), InputReportBody(), FileReportBody()
+
+
 class ChangeBody(StrictSerializer):
     """What a person changes about a case."""
 

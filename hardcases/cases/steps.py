@@ -14,6 +14,8 @@ from hardcases.audit.actors import Actor
 from hardcases.cases import attributes, shapes
 from hardcases.cases.content import Taken
 from hardcases.cases.models import Case, ExternalId, Sighting
+from hardcases.database.inserting import insert
+from hardcases.database.prepared import Given, PreparedMany
 from hardcases.errors import Conflict, Refusal
 from hardcases.projects.models import Attribute, Project
 from hardcases.projects.steps import next_numbers
@@ -99,10 +101,16 @@ def lock_cases(project: Project) -> int:
     return next_numbers(project, "case", 0)
 
 
+_BY_DIGEST: PreparedMany[Case] = PreparedMany(lambda digests: Case.objects.filter(project_id=Given("project"), sha256__in=digests))
+_BY_NAME: PreparedMany[ExternalId] = PreparedMany(
+    lambda names: ExternalId.objects.filter(project_id=Given("project"), value__in=names).select_related("case")
+)
+
+
 class Filing:
     """Files the reports of one request in order, in a handful of queries whatever their number.
 
-    The project's counter is locked first, so of two requests with the same new content one creates the case and the other finds it; the unique
+    The project's counter is taken first, which locks it, so of two requests with the same new content one creates the case and the other finds it; the unique
     constraints would refuse anything that came in another way.
     """
 
@@ -110,17 +118,16 @@ class Filing:
         self.actor = actor
         self.project = project
         self.reports = reports
-        self.first_number = lock_cases(project)
+        self.first_number = next_numbers(project, "case", len(reports))
         digests = {report.content.sha256 for report, _ in reports}
-        self.by_digest = {case.sha256: case for case in Case.objects.filter(project=project, sha256__in=digests)}
+        self.by_digest = {case.sha256: case for case in _BY_DIGEST.all(digests, project=project.pk)}
+        for case in self.by_digest.values():
+            case.project = project  # for its key
         names = {report.fields.external_id for report, _ in reports if report.fields.external_id}
-        self.by_name = {found.value: found.case for found in self._named(names)} if names else {}
+        self.by_name = {found.value: found.case for found in _BY_NAME.all(names, project=project.pk)}
         self.new: list[Case] = []
         self.new_names: list[ExternalId] = []
         self.arrivals: list[Sighting] = []
-
-    def _named(self, names: set[str]) -> Iterable[ExternalId]:
-        return ExternalId.objects.filter(project=self.project, value__in=names).select_related("case")
 
     def run(self) -> list[Reported | Refusal]:
         """Write everything and say what became of each report."""
@@ -200,16 +207,16 @@ class Filing:
         )
 
     def _write(self) -> None:
-        if self.new:
-            next_numbers(self.project, "case", len(self.new))
-            Case.objects.bulk_create(self.new)
+        if spare := len(self.reports) - len(self.new):
+            next_numbers(self.project, "case", -spare)
+        insert(self.new)
         # The rows were made before their case had a primary key.
         for name in self.new_names:
             name.case = name.case
         for arrival in self.arrivals:
             arrival.case = arrival.case
-        ExternalId.objects.bulk_create(self.new_names)
-        Sighting.objects.bulk_create(self.arrivals)
+        insert(self.new_names)
+        insert(self.arrivals)
         self._count_repeats()
 
     def _count_repeats(self) -> None:

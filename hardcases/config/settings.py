@@ -99,6 +99,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 # --- Storage -----------------------------------------------------------------------------------------------------------------------------------------
 _database: dict[str, Any] = environ.Env.db_url_config(_environ.get("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'hardcases.sqlite3'}")
 if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["ENGINE"] = "hardcases.database.sqlite3"  # Django's own, with an order among writers
     _database["CONN_MAX_AGE"] = 60  # opening the file, its pragmas and its schema again costs more than a small request
     _database["OPTIONS"] = {
         # IMMEDIATE takes the write lock when the transaction starts, so that no reader-turned-writer fails with "database is locked" half way.
@@ -203,7 +204,9 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["hardcases.config.schema.only_with_slash"],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
-FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = (
+    4 * 1024 * 1024
+)  # a whole request up to this waits in memory, so a web process with four threads holds 16 MB at most
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "hardcases.web.uploads.TidyUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = str(DATA_DIR / "incoming")
 Path(FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, exist_ok=True)
@@ -226,4 +229,5 @@ STORAGES = {
 WHITENOISE_MANIFEST_STRICT = False
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False  # it would believe any X-Forwarded-For; the audit log has the address that counts
 PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db.models import CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Value
 
 from hardcases.audit.actors import Actor
+from hardcases.database.prepared import Given, Prepared
 from hardcases.errors import Forbidden, NotFound
 from hardcases.projects.models import ApiToken, Membership, Project, Team, TeamMembership, User
 from hardcases.projects.permissions import PURPOSES, ROLES, SCOPES, Can, InTeam, Role, Scope, allowed
@@ -20,9 +21,16 @@ def roles_in(actor: Actor, project: Project) -> frozenset[Role]:
         return frozenset(Role)
     if actor.user_id is None:
         return frozenset()
-    own = Membership.objects.filter(project=project, user_id=actor.user_id, user__is_active=True).order_by().values_list("role")
-    team = TeamMembership.objects.filter(team_id=project.team_id, user_id=actor.user_id, user__is_active=True)
-    return frozenset(Role(role) for (role,) in own.union(team.order_by().values_list("team__default_role")))
+    return frozenset(Role(role) for (role,) in _ROLES.all(project=project.pk, team=project.team_id, user=actor.user_id))
+
+
+def _own_and_team_roles() -> Any:
+    own = Membership.objects.filter(project_id=Given("project"), user_id=Given("user"), user__is_active=True)
+    team = TeamMembership.objects.filter(team_id=Given("team"), user_id=Given("user"), user__is_active=True)
+    return own.order_by().values_list("role").union(team.order_by().values_list("team__default_role"))
+
+
+_ROLES: Prepared[tuple[str]] = Prepared(_own_and_team_roles)
 
 
 def _may(actor: Actor, permission: Can, project: Project, roles: frozenset[Role]) -> bool:
@@ -62,13 +70,14 @@ def projects_of(actor: Actor) -> QuerySet[Project]:
     return found.filter(pk=actor.project_id or 0) if actor.kind == "token" else found
 
 
-def project_for(actor: Actor, slug: str, permission: Can) -> Project:
+def project_for(actor: Actor, slug: str, permission: Can, *, read: Project | None = None) -> Project:
     """The project by slug, for this actor and this purpose, in two queries. Raises NotFound to strangers, Forbidden to members who may not.
 
-    A token stays a token of its project when its maker has left: it is told so with 403, while every other project is 404 to it.
+    `read` is a token's own project where it was read together with the token, which saves a query. A token stays a token of its project when its maker has
+    left: it is told so with 403, while every other project is 404 to it.
     """
-    project = Project.objects.select_related("team").filter(slug=slug).first()
-    if project is None or (actor.kind == "token" and actor.project_id != project.pk):
+    project = read or Project.objects.select_related("team").filter(slug=slug).first()
+    if project is None or project.slug != slug or (actor.kind == "token" and actor.project_id != project.pk):
         raise NotFound(NOTHING_HERE)
     roles = roles_in(actor, project)
     if not roles and actor.kind != "token":

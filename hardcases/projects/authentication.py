@@ -13,9 +13,16 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from hardcases.audit.actors import Actor
+from hardcases.database.prepared import Given, Prepared
 from hardcases.projects import tokens
 from hardcases.projects.models import ApiToken, User
 
+# With everything that opening the project's door needs to know about them.
+_BEARER = Prepared(
+    lambda: ApiToken.objects.select_related("created_by", "project__team").filter(
+        digest=Given("digest"), revoked_at=None, expires_at__gt=Now()
+    )
+)
 REMEMBER_USE_EVERY = timedelta(minutes=1)
 NOT_VALID = "This token is not valid: it is unknown, expired or revoked. Nothing was changed. Make a new one on the project's Upload page."
 
@@ -55,11 +62,7 @@ class TokenAuthentication(BaseAuthentication):
             return None
         if not tokens.well_formed(value.strip()):
             raise AuthenticationFailed(NOT_VALID)
-        found = (
-            ApiToken.objects.select_related("created_by")
-            .filter(digest=tokens.digest(value.strip()), revoked_at=None, expires_at__gt=Now())
-            .first()
-        )
+        found = _BEARER.first(digest=tokens.digest(value.strip()))
         if found is None or not found.created_by.is_active:
             raise AuthenticationFailed(NOT_VALID)
         now = timezone.now()

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from hardcases.audit.actors import Actor
 from hardcases.projects.access import project_for, team_for
 from hardcases.projects.authentication import actor_of
-from hardcases.projects.models import Project, Team
+from hardcases.projects.models import ApiToken, Project, Team
 from hardcases.projects.permissions import Can, InTeam
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -51,7 +51,8 @@ class ProjectAPI(APIView):
         method = "GET" if request.method == "HEAD" else str(request.method)
         if method not in self.can:
             raise MethodNotAllowed(str(request.method))
-        self.project = project_for(self.actor, kwargs["project"], self.can[method])
+        read = request.auth.project if isinstance(request.auth, ApiToken) else None
+        self.project = project_for(self.actor, kwargs["project"], self.can[method], read=read)
 
 
 class ProjectPage(LoginRequiredMixin, View):

@@ -22,10 +22,12 @@ from django.db import OperationalError, connection, transaction
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
+from hardcases.database.prepared import Given, Prepared
 from hardcases.errors import BadRequest, Conflict, Invalid
 from hardcases.web.json_edge import digest_of
 from hardcases.web.models import IdempotencyReply
 
+_STORED = Prepared(lambda: IdempotencyReply.objects.filter(owner=Given("owner"), key=Given("key")))
 LOCK_TIMEOUT = "2s"
 LOCK_NOT_AVAILABLE = "55P03"
 
@@ -149,7 +151,7 @@ def _claim(owner: str, key: str, request_hash: str) -> Slot:
     """Insert our row, or find the finished one of an earlier request. The random primary key tells which of the two happened."""
     ours = IdempotencyReply(owner=owner, key=key, request_hash=request_hash)
     _insert_or_wait(ours)
-    row = IdempotencyReply.objects.get(owner=owner, key=key)
+    (row,) = _STORED.all(owner=owner, key=key)
     if row.pk == ours.pk:
         return Slot(row, replayed=False)
     return _replay(row, request_hash)
@@ -165,7 +167,7 @@ def _insert_or_wait(row: IdempotencyReply) -> None:
     """ON CONFLICT DO NOTHING waits while another transaction holds the same key, for as long as the lock timeout permits."""
     postgres = connection.vendor == "postgresql"
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
+        with transaction.atomic(savepoint=postgres), connection.cursor() as cursor:
             if postgres:
                 cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
             IdempotencyReply.objects.bulk_create([row], ignore_conflicts=True)

@@ -15,10 +15,7 @@ def hint(task: "Task[Any, Any]", **kwargs: Any) -> None:
     if settings.REDIS_URL is None:
         return
 
-    def send() -> None:
-        broker.send(task, kwargs)
-
-    transaction.on_commit(send, robust=True)  # robust: not even a mistake in a library may fail what is already stored
+    transaction.on_commit(lambda: broker.post(task, kwargs), robust=True)  # robust: nothing may fail what is already stored
 
 
 def enqueue(*, kind: str, key: str, project_id: int | None = None, payload: dict[str, Any] | None = None, total: int | None = None) -> Job:

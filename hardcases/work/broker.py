@@ -1,14 +1,17 @@
 """Telling workers that there is something to do, through Redis and without ever waiting for it.
 
 A message is a hint: the database knows what is due and the sweeper finds it. So a message may be lost, and what must not happen is that a request waits for
-a broker that is away or frozen. Two things see to it: sending uses a connection of its own with short timeouts (Celery's own would wait two seconds for each
-attempt, several times over), and after a failure nothing is sent for a while, so that a batch of a hundred cases waits once and not a hundred times.
+a broker that is away or frozen. A request therefore never talks to the broker: it hands its hints to one thread of the process (`post`) and goes on; when too
+many wait there, further ones are dropped. The thread uses a connection of its own with short timeouts (Celery's own would wait two seconds for each attempt,
+several times over), and after a failure nothing is sent for a while.
 """
 
+import os
+import queue
 import threading
 import time
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from celery import Task, current_app
@@ -23,6 +26,7 @@ log = structlog.get_logger(__name__)
 HINTS, SWEEP, BEAT = "hints", "sweep", "beat"  # separate queues, which a worker serves in turn: a flood in one does not starve the others
 PATIENCE = 0.3  # seconds for one step of talking to the broker
 QUIET = 5.0  # seconds without another attempt after a failure: the sweeper's own rhythm
+MOST_POSTED = 1_000  # hints that wait for the thread; the sweeper finds what is beyond
 _TROUBLE = (KombuError, RedisError, OSError)
 
 
@@ -78,10 +82,61 @@ def send(task: "Task[Any, Any]", kwargs: dict[str, Any], *, queue: str = HINTS, 
     return True
 
 
-def waiting(queue: str) -> int:
-    """Messages in a queue. Raises kombu's or redis' errors when the broker is away."""
+class _Posted(NamedTuple):
+    task: "Task[Any, Any]"
+    kwargs: dict[str, Any]
+
+
+class _Postman:
+    """The one thread that sends, started by the first hint."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.bag: queue.Queue[_Posted] = queue.Queue(MOST_POSTED)
+
+    def take(self, posted: _Posted) -> None:
+        try:
+            self.bag.put_nowait(posted)
+        except queue.Full:
+            return
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._carry, name="hints", daemon=True)
+                self._thread.start()
+
+    def _carry(self) -> None:
+        while True:
+            posted = self.bag.get()
+            try:
+                send(posted.task, posted.kwargs)
+            except Exception:
+                log.exception("hint_failed", task=posted.task.name)  # a mistake in a library must not end the thread
+            finally:
+                self.bag.task_done()
+
+
+_postman = _Postman()
+
+
+def _hire_again() -> None:
+    """A forked child has none of its parent's threads."""
+    global _postman  # noqa: PLW0603
+    _postman = _Postman()
+
+
+os.register_at_fork(after_in_child=_hire_again)
+
+
+def post(task: "Task[Any, Any]", kwargs: dict[str, Any]) -> None:
+    """Have one message sent soon, or not at all. Returns at once in every case."""
+    _postman.take(_Posted(task, kwargs))
+
+
+def waiting(name: str) -> int:
+    """Messages in the queue of this name. Raises kombu's or redis' errors when the broker is away."""
     with producers[_line(settings.REDIS_URL)].acquire(block=True, timeout=PATIENCE) as producer:
         try:
-            return int(producer.channel.queue_declare(queue=queue, passive=True).message_count)
+            return int(producer.channel.queue_declare(queue=name, passive=True).message_count)
         except ChannelError:
             return 0  # nobody has made the queue yet

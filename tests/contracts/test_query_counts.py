@@ -1,4 +1,4 @@
-"""How many queries a page asks: at most the number written here, and no more of them when there is ten times as much to show."""
+"""How many queries a page or an upload asks: at most the number written here, and no more of them when there is ten times as much to show or to store."""
 
 from collections.abc import Callable
 
@@ -13,6 +13,7 @@ from hardcases.projects.authentication import person
 from hardcases.projects.models import Project, Team
 from hardcases.projects.permissions import Role
 from tests.builders import cases, people, runs, testsets
+from tests.builders.http import Api
 from tests.builders.releases import Scene, a_scene
 
 FEW, MANY = 3, 30
@@ -120,3 +121,27 @@ def test_queries_do_not_grow_with_rows(path: str, grow: Grow, most: int) -> None
     many = _queries(client, scene.project, address)
     assert len(many) <= len(few), "\n".join(many)
     assert len(many) <= most, "\n".join(many)
+
+
+def _upload(api: Api, seed: str, many: int, *, names: bool) -> None:
+    """One file, or a batch; with an external id each, or without."""
+    facts = [{"external_id": f"{seed} {index}"} if names else {} for index in range(many)]
+    if many == 1:
+        response = api.upload(cases.a_picture(seed), facts[0])
+        assert response.status_code == 201, response.content[:500]
+    else:
+        files = {f"f{index}": cases.a_picture(f"{seed} {index}") for index in range(many)}
+        response = api.batch([fact | {"file": name} for fact, name in zip(facts, files, strict=True)], files)
+        assert {item["status"] for item in response.json()["results"]} == {201}, response.content[:500]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("many", [1, 25])
+@pytest.mark.parametrize(("names", "most"), [(False, 9), (True, 11)])
+def test_an_upload_and_a_batch_ask_the_same_few_queries(many: int, names: bool, most: int) -> None:
+    api = Api(people.a_project())
+    _upload(api, "first", many, names=names)  # notes that the token is used, and makes the counter
+    with CaptureQueriesContext(connection) as asked:
+        _upload(api, "second", many, names=names)
+    queries = [query["sql"] for query in asked.captured_queries if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))]
+    assert len(queries) <= most, "\n".join(queries)

@@ -163,14 +163,33 @@ class LocalTests:
             local.put_bytes(b"hello")
             assert local.read(digest) == b"hello"
 
-    def test_file_and_folder_reach_the_disk_before_commit_returns(self, local: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        events: list[str] = []
+    @pytest.mark.parametrize("many", [1, 10])
+    def test_files_and_folders_reach_the_disk_before_commit_returns(
+        self, local: BlobStore, monkeypatch: pytest.MonkeyPatch, many: int
+    ) -> None:
+        events: list[tuple[str, int]] = []  # what was synced or renamed, and its inode
         fsync, replace = os.fsync, Path.replace
-        monkeypatch.setattr(os, "fsync", lambda fd: (events.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file"), fsync(fd)))
-        monkeypatch.setattr(Path, "replace", lambda path, target: (events.append("rename"), replace(path, target))[1])
-        local.put_bytes(b"durable")
-        assert events[0] == "file"
-        assert events[-2:] == ["rename", "folder"]
+
+        def synced(descriptor: int) -> None:
+            facts = os.fstat(descriptor)
+            fsync(descriptor)
+            events.append(("folder" if stat.S_ISDIR(facts.st_mode) else "file", facts.st_ino))
+
+        def renamed(path: Path, target: Path) -> Path:
+            moved = replace(path, target)
+            events.append(("rename", moved.stat().st_ino))
+            return moved
+
+        monkeypatch.setattr(os, "fsync", synced)
+        monkeypatch.setattr(Path, "replace", renamed)
+        local.commit_all([local.receive([b"durable %d" % number], limit=99) for number in range(many)])
+        assert isinstance(local.backend, LocalBackend)
+        blobs = [local.backend.root / relative_name(digest) for digest in local.iter_digests()]
+        assert len(blobs) == many
+        for blob in blobs:
+            place = events.index(("rename", blob.stat().st_ino))
+            assert ("file", blob.stat().st_ino) in events[:place]
+            assert {("folder", folder.stat().st_ino) for folder in list(blob.parents)[:3]} <= set(events[place:])
 
     @pytest.mark.parametrize(
         ("total", "free", "refused"),

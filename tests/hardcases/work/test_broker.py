@@ -1,6 +1,7 @@
 """Sending hints when Redis is there, away, or frozen, and what the sweeper may send."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,7 @@ def length(redis: Redis, queue: str) -> int:
 
 def test_a_hint_lies_in_its_own_queue(redis: Redis) -> None:
     hint(tasks.run_job, job_id="1")
+    broker._postman.bag.join()
     assert length(redis, broker.HINTS) == 1
     assert length(redis, broker.SWEEP) == 0
 
@@ -66,9 +68,24 @@ def test_the_sweeper_does_not_flood_a_busy_worker(redis: Redis, monkeypatch: pyt
     assert length(redis, broker.SWEEP) == tasks.MOST_WAITING
 
 
+def test_a_request_does_not_talk_to_the_broker_itself(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(tasks.run_job, "apply_async", lambda **_: answered.wait(30))
+    for number in range(2 * broker.MOST_POSTED):
+        hint(tasks.run_job, job_id=str(number))  # would wait for the first one here
+    assert broker._postman.bag.full()  # and no further: what is beyond is left to the sweeper
+    answered.set()
+    broker._postman.bag.join()
+
+
 def test_an_unforeseen_error_does_not_fail_the_request(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise ValueError("a bug in the library")
 
-    monkeypatch.setattr(tasks.run_job, "apply_async", broken)
-    hint(tasks.run_job, job_id="1")
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks.run_job, "apply_async", broken)
+        hint(tasks.run_job, job_id="1")
+        broker._postman.bag.join()
+    hint(tasks.run_job, job_id="2")
+    broker._postman.bag.join()
+    assert length(redis, broker.HINTS) == 1  # the thread that sends has survived
