@@ -33,7 +33,7 @@ class Matches:
     `rank` (d,) is the place within image and class from 0. Bit t of `hit` and `ignored` (areas, d): at threshold t the detection found an
     object that counts; it does not count. Neither is a false positive. `inside` (areas, d): its own area lies in the range. `found` (areas,
     m): bit t, the object was found; `counts` (areas, m): it counts in that range; `finder` (m,): score of the detection that found it at
-    the first threshold in the first range, NaN where none did.
+    the first threshold in the first range, NaN where none did; `row` (m,) is that detection's row among the predictions, -1 where none did.
     """
 
     image: Ints
@@ -46,13 +46,19 @@ class Matches:
     found: Bits
     counts: Bools
     finder: Floats
+    row: Ints
     thresholds: tuple[float, ...]
 
     def of_images(self, place: Ints, objects: Ints) -> "Matches":
         """Those on some images: `place` (all images,) is the new number of each or -1, `objects` the rows of their objects."""
         some = self.rows(np.flatnonzero(place[self.image] >= 0))
         return replace(
-            some, image=place[some.image], found=self.found[:, objects], counts=self.counts[:, objects], finder=self.finder[objects]
+            some,
+            image=place[some.image],
+            found=self.found[:, objects],
+            counts=self.counts[:, objects],
+            finder=self.finder[objects],
+            row=self.row[objects],
         )
 
     def rows(self, rows: Ints) -> "Matches":
@@ -116,6 +122,7 @@ def match(
         found=found[:, back],
         counts=counts,
         finder=np.append(predicted.scores[order], np.nan)[finder[back]],
+        row=np.append(order, -1)[finder[back]],
         thresholds=tuple(thresholds),
     )
 

@@ -57,7 +57,7 @@ class Matched:
             ((self.truth.image[hit], self.truth.label[hit]), wrong, (self.truth.image[counted], self.truth.label[counted]))
         ):
             rows, codes = where.spread(image)
-            out[:, kind, :-1] = sums(codes * self.classes + label[rows], None, where.size * self.classes).reshape(where.size, -1)
+            out[:, kind, :-1] = sums(codes * self.classes + label[rows], None, where.size * self.classes).reshape(where.size, self.classes)
         out[..., -1] = out[..., :-1].sum(axis=-1)
         return out
 

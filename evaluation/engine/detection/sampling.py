@@ -1,0 +1,122 @@
+"""Resamples of one stratum: images (or clusters of them) drawn with replacement, and exchanged between the models.
+
+Candidate and baseline share every draw, and so do all metrics. Matches are never made again: a draw only weighs them. Sources: Samuelson &
+Petrick 2006, Bandos 2009 (bootstrap of FROC); exchange within a cluster is the permutation under "the models are alike".
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from evaluation.engine.arrays import Bools, Floats, Ints, tally
+from evaluation.engine.detection.accumulate import Membership, chunks
+from evaluation.engine.detection.tables import Matched, coco_rows, may_gate, operating_rows, side_by_side, table
+from evaluation.engine.resample import SAME
+from evaluation.engine.seeds import generator
+
+
+class Sample:
+    """One stratum's images and units for one or two models (candidate, baseline)."""
+
+    def __init__(self, arms: Sequence[Matched], images: Ints, units: Ints, *, seed: bytes, resamples: int) -> None:
+        """`images` are the stratum's, `units` (all images,) their clusters."""
+        self.arms = [arm.within(images) for arm in arms]
+        self.seed, self.resamples = seed, resamples
+        self.unit = np.unique(units[images], return_inverse=True)[1].astype(np.int64)
+        self.images = images.size
+        self.units = int(self.unit.max(initial=-1)) + 1
+        self.unit_images = tally(self.unit, None, self.units)
+        by_unit = Membership.of(np.arange(self.images), self.unit, self.units, self.images)
+        self.tallies = [arm.tallies(by_unit) for arm in self.arms]  # (units, 3, classes + 1) each
+
+    @cached_property
+    def _whole(self) -> Membership:
+        return Membership.of(np.arange(self.images), np.zeros(self.images, dtype=np.int64), 1, self.images)
+
+    @cached_property
+    def gating(self) -> Bools:
+        """Classes with enough objects for each COCO metric (9, classes), as observed."""
+        counts = self.arms[0].coco.counts
+        label, classes = self.arms[0].truth.label, self.arms[0].classes
+        return may_gate([tally(label[row], None, classes) for row in counts])
+
+    @cached_property
+    def observed(self) -> list[Floats]:
+        """Per arm the values (14, classes + 2)."""
+        return [
+            _Weighed(arm, self._whole, self.gating).values(None, tallies)[0] for arm, tallies in zip(self.arms, self._totals, strict=True)
+        ]
+
+    @cached_property
+    def froc_points(self) -> list[Floats]:
+        """Per arm the sensitivity (classes + 1, rates) at each rate of false positives."""
+        return [arm.froc(self._whole).points()[0, 0] for arm in self.arms]
+
+    @property
+    def _totals(self) -> list[tuple[Floats, Floats]]:
+        images = np.array([float(self.images)])
+        return [(tallies.sum(axis=0)[None], images) for tallies in self.tallies]
+
+    @cached_property
+    def drawn(self) -> list[Floats]:
+        """Per arm the values of all resamples (resamples, 14, classes + 2)."""
+        weighed = [_Weighed(arm, self._whole, self.gating) for arm in self.arms]
+        out: list[list[Floats]] = [[] for _ in self.arms]
+        for counts in self._draws(weighed, self.seed, drawing=True):
+            images = counts @ self.unit_images
+            weights = np.take(counts, self.unit, axis=1)
+            for found, each, tallies in zip(out, weighed, self.tallies, strict=True):
+                found.append(each.values(weights, (np.tensordot(counts, tallies, axes=1), images)))
+        return [np.concatenate(found) for found in out]
+
+    @cached_property
+    def swapped(self) -> Floats:
+        """Differences (resamples, 14, classes + 2) with the models' detections exchanged in a random half of the units."""
+        weighed = _Weighed(side_by_side(*self.arms), self._whole, self.gating)
+        new, old = self.tallies
+        ones, images = np.ones((1, self.images)), np.array([float(self.images)])
+        out = []
+        for turned in self._draws([weighed], self.seed + b"swap", drawing=False):
+            moved = np.tensordot(turned, old - new, axes=1)
+            turn = np.take(turned, self.unit, axis=1)
+            ours, theirs = np.concatenate([1 - turn, turn], axis=1), np.concatenate([turn, 1 - turn], axis=1)
+            first = weighed.values(ours, (new.sum(axis=0) + moved, images), ones)
+            out.append(first - weighed.values(theirs, (old.sum(axis=0) - moved, images), ones))
+        return np.concatenate(out)
+
+    def swap_p(self) -> Floats:
+        """Two-sided p (14, classes + 2) that the models are alike; +1 in numerator and denominator."""
+        gap = np.abs(self.observed[0] - self.observed[1])
+        reached = (~(np.abs(self.swapped) < gap - SAME)).sum(axis=0)
+        return np.asarray((1 + reached) / (1 + self.resamples))
+
+    def _draws(self, weighed: Sequence["_Weighed"], seed: bytes, *, drawing: bool) -> Iterator[Floats]:
+        """(draws, units): how often each unit was drawn, or whether it is exchanged. The same whatever the size of the chunks."""
+        rng = generator(seed)
+        for chunk in chunks(self.resamples, max(each.size for each in weighed)):
+            rows = np.empty((chunk.stop - chunk.start, self.units))
+            for row in rows:
+                row[:] = (
+                    np.bincount(rng.integers(self.units, size=self.units), minlength=self.units)
+                    if drawing
+                    else rng.random(self.units) < 0.5
+                )
+            yield rows
+
+
+class _Weighed:
+    """The values of one arm (or of two side by side) under weights of its images."""
+
+    def __init__(self, arm: Matched, whole: Membership, gating: Bools) -> None:
+        self.curves, self.froc, self.gating = arm.curves(whole), arm.froc(whole), gating
+
+    @property
+    def size(self) -> int:
+        return max(self.froc.size, *(curves.size for curves in self.curves))
+
+    def values(self, weights: Floats | None, counts: tuple[Floats, Floats], of_objects: Floats | None = None) -> Floats:
+        """(draws, 14, classes + 2); `counts`: tallies (draws, 3, classes + 1) and images (draws,)."""
+        areas = [curves.values(weights, of_objects) for curves in self.curves]
+        froc = self.froc.points(weights, of_objects)[:, 0]
+        return table(coco_rows(areas)[:, 0], operating_rows(*counts), froc, self.gating)
