@@ -2,11 +2,10 @@
 
     make oracles && OMP_NUM_THREADS=1 RAYON_NUM_THREADS=1 .make/oracles/bin/python -m benchmarks.detection [images] [--all]
 
-1. The twelve COCO numbers of "all" and of 50 strata (five attributes with ten values each), matching included, from arrays that are loaded
-   already on every side. hotcoco slices; faster-coco-eval and pycocotools have to be run again on every stratum. They are timed on the ten
-   strata of one attribute and counted five times; with --all on all fifty.
-2. The same for 50 strata that do not overlap.
-3. Resamples: CPU seconds per draw of everything that a report draws, beside one run of faster-coco-eval.
+1. The twelve COCO numbers of 50 strata, matching included, from data that every side has loaded already: strata that are random fifths of
+   the images; "all" and five attributes of ten values; strata that do not overlap. hotcoco slices; faster-coco-eval and pycocotools have to
+   be run again on every stratum: some are timed and counted for all; with --all every one is.
+2. Resamples: CPU seconds per draw of everything that a report draws, beside one run of faster-coco-eval.
 """
 
 import contextlib
@@ -26,11 +25,12 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from evaluation.engine.detection.accumulate import Curves, Membership
+from evaluation.engine.detection.accumulate import Layout, area_of
 from evaluation.engine.detection.data import Detection, objects, predictions, scene
 from evaluation.engine.detection.matching import match
 from evaluation.engine.detection.sampling import Sample
-from evaluation.engine.detection.tables import AREAS, MOST, THRESHOLDS, matched, mean_of
+from evaluation.engine.detection.tables import AREAS, MOST, THRESHOLDS, matched, mean_of, parts
+from evaluation.engine.strata import Block
 
 CLASSES = 80
 HOTCOCO = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
@@ -58,10 +58,14 @@ def evaluation(images: int, seed: int = 0) -> Detection:
     return Detection(where, truth, [predictions(where, image[of] + 1, kind + 1, found, scores)])
 
 
-def ours(found: Detection, strata: Membership) -> Floats:
+def ours(found: Detection, block: Block) -> Floats:
     """The twelve numbers (strata, 12) from matching to means."""
     matches = match(found.truth, found.candidate[0], THRESHOLDS, AREAS, MOST[-1])
-    areas = [Curves(found.truth, matches, strata, CLASSES, area, MOST if area == 0 else MOST[-1:]).values() for area in range(len(AREAS))]
+    return np.concatenate([twelve(found, Layout.of(matches, strata, CLASSES)) for strata, _ in parts(block, matches)])
+
+
+def twelve(found: Detection, layout: Layout) -> Floats:
+    areas = [area_of(found.truth, layout, area, MOST if area == 0 else MOST[-1:]) for area in range(len(AREAS))]
     every = areas[0].precision[0]
     precision = [every.mean(axis=0), every[0], every[5], *(area.precision[0].mean(axis=0) for area in areas[1:])]
     recall = [*areas[0].recall[:, 0].mean(axis=1), *(area.recall[-1, 0].mean(axis=0) for area in areas[1:])]
@@ -126,11 +130,16 @@ def worst(one: Floats, other: Floats) -> float:
     return float(np.nanmax(np.abs(np.where(np.isnan(one), -1.0, one) - other)))
 
 
+def block_of(found: Detection, members: list[Ints]) -> Block:
+    """All strata as one block, in order."""
+    rows, codes = np.concatenate(members), np.repeat(np.arange(len(members)), [each.size for each in members])
+    return Block(tuple(map(str, range(len(members)))), rows, codes, found.scene.size, None, repeated=True)
+
+
 def compare(found: Detection, members: list[Ints], again: Sequence[int], times: float, peers: dict[str, Any], json: Any) -> None:
     """`again`: the strata on which peers that know no strata are timed; `times`: how often those count."""
-    rows = np.concatenate(members)
-    strata = Membership.of(rows, np.repeat(np.arange(len(members)), [m.size for m in members]), len(members), found.scene.size)
-    mine, values = min((seconds(lambda: ours(found, strata)) for _ in range(3)), key=lambda each: each[0])
+    block = block_of(found, members)
+    mine, values = min((seconds(lambda: ours(found, block)) for _ in range(3)), key=lambda each: each[0])
     print(f"{'ours':<34}{mine:>10.3f} s")
     hot, sliced_values = sliced(*json, {f"s{i}": (m + 1).tolist() for i, m in enumerate(members)})
     report_line("hotcoco, slice_by", hot, mine, worst(values, sliced_values))
@@ -160,7 +169,7 @@ def main() -> None:
     everything = np.arange(images)
     attributes = [rng.integers(0, 10, images) for _ in range(5)]
     overlapping = [everything, *(np.flatnonzero(values == value) for values in attributes for value in range(10))]
-    first, _ = seconds(lambda: ours(found, Membership.of(everything, np.zeros(images, dtype=np.int64), 1, images)))
+    first, _ = seconds(lambda: ours(found, block_of(found, [everything])))
     print(
         f"{images} images, {found.truth.image.size} objects, {found.candidate[0].image.size} detections, {os.cpu_count()} cores, one used"
     )
@@ -174,8 +183,11 @@ def main() -> None:
         gt.dataset = json[0]
         quiet(gt.createIndex)
         peers[name] = (make, gt, quiet(lambda gt=gt: gt.loadRes([dict(row) for row in json[1]])))
-    print("\nall and 50 strata of five attributes")
     whole = "--all" in sys.argv
+    print("\n50 strata, each a random fifth of the images")
+    fifths = [np.flatnonzero(rng.random(images) < 0.2) for _ in range(50)]
+    compare(found, fifths, range(50) if whole else range(5), 1.0 if whole else 10.0, peers, json)
+    print("\nall and 50 strata of five attributes")
     compare(found, overlapping, range(51) if whole else range(1, 11), 1.0 if whole else 6.0, peers, json)
     print("\n50 strata without overlap")
     places = rng.integers(0, 50, images)

@@ -1,8 +1,8 @@
-"""Average precision and recall of every stratum and class from matches that were made once, with any weights of the images.
+"""Average precision and recall of every stratum and class from matches that were made once.
 
-With weights (how often an image was drawn) everything is a weighted cumulative sum: the values are bit for bit those of a data set in which
-the images were physically repeated. Source: COCO's definition (101 recall points, precision made monotone from the right); the sum over
-recall points is written as a sum over steps of that curve, so that only detections that hit are looked at.
+Source: COCO's definition (101 recall points, precision made monotone from the right). The sum over recall points is written as a sum over
+the falls of that curve: of all detections only hits can be followed by a fall, and of those only the ones with a higher precision than any
+later one. `weigh` does the same with weights of the images.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evaluation.engine.arrays import Bools, Floats, Ints, ratio, tally
 from evaluation.engine.detection.data import Objects
-from evaluation.engine.detection.matching import Matches
+from evaluation.engine.detection.matching import Bits, Matches, narrow
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 EPS = float(np.spacing(1.0))
@@ -63,139 +63,155 @@ class Area:
 
 
 @dataclass(frozen=True, eq=False)
-class _Ladder:
-    """Curves of similar length side by side, padded to `length` with detections that weigh nothing.
+class Layout:
+    """The detections of every cell (stratum * classes + class) by falling score: `rows` of the matches and the `cell` of each, rising.
 
-    `curve` (curves,) numbers them; all else is (curves * length,): `event`'s place among the cell's detections, its image, whether it hits
-    (None: all do), and `extra` = what it adds to the detections that count up to it (None: nothing).
+    `matches` may be of several models on as many copies of the images (image, image + n, …).
     """
 
-    length: int
-    curve: Ints
-    place: Ints
-    image: Ints
-    hits: Bools | None
-    extra: Floats | None
-    ranks: list[Floats]
+    matches: Matches
+    strata: Membership
+    classes: int
+    rows: Ints
+    cell: Ints
 
-
-class Curves:
-    """The precision–recall curves of all strata and classes in one area range, ready to be weighed.
-
-    `matches` may be of several models on as many copies of the images (image, image + n, …). `most`: the numbers of detections per image
-    and class at which recall is wanted.
-    """
-
-    def __init__(self, truth: Objects, matches: Matches, strata: Membership, classes: int, area: int, most: Sequence[int] = ()) -> None:
-        self.classes, self.strata, self.most, self.thresholds = classes, strata, most, len(matches.thresholds)
-        self.cells = strata.size * classes
-        counted = np.flatnonzero(matches.counts[area])
-        rows, codes = strata.spread(truth.image[counted])
-        self.object_cell = codes * classes + truth.label[counted][rows]
-        self.object_image = truth.image[counted][rows]
-        inside, hit = matches.inside[area], matches.hit[area]
-        aside = np.where(inside, matches.ignored[area], np.uint16(0))  # detections that leave the curve at some thresholds
-        used = np.flatnonzero(inside | (hit != 0))
-        rows, codes = strata.spread(matches.image[used])
-        cell = codes * classes + matches.label[used][rows]
-        turn = np.argsort(_narrow(cell), kind="stable")
-        rows, cell = used[rows[turn]], cell[turn]
-        self.image, self.base = matches.image[rows], inside[rows]
-        self.starts = np.searchsorted(cell, np.arange(self.cells))
-        self.width = np.diff(np.append(self.starts, cell.size))
-        self.ladders = self._ladders(hit[rows], aside[rows], cell, matches.rank[rows])
-
-    def _ladders(self, hit: NDArray[np.uint16], aside: NDArray[np.uint16], cell: Ints, rank: Ints) -> list[_Ladder]:
-        """Where the curves move: hits, threshold by threshold, and (rarely) detections that count at some thresholds only."""
-        moves = hit | aside
-        found = [np.flatnonzero(moves & np.uint16(1 << t)) for t in range(self.thresholds)]
-        event = np.concatenate(found)
-        level = np.repeat(np.arange(self.thresholds), [each.size for each in found])
-        uneven = bool(aside.any()) or not bool(self.base.all())
-        hits = (hit[event] >> level.astype(np.uint16) & 1).astype(np.bool_) if uneven else None
-        length = np.bincount(level * self.cells + cell[event], minlength=self.thresholds * self.cells)
-        start = np.cumsum(length) - length
-        powers = np.ceil(np.log2(np.maximum(length, 1))).astype(np.int64)
-        out = []
-        for power in np.unique(powers[length > 0]).tolist():
-            curve = np.flatnonzero((powers == power) & (length > 0))
-            steps = np.arange(1 << power)
-            real = (steps < length[curve][:, None]).ravel()
-            step = np.where(real, (start[curve][:, None] + steps).ravel(), start[curve[0]])
-            place = event[step]
-            won = real if hits is None else real & hits[step]
-            extra = np.where(won, ~self.base[place], np.where(real, -1.0, 0.0)) if uneven else None
-            ranks = [((rank[place] < most) & won).astype(np.float64) for most in self.most]
-            out.append(
-                _Ladder(1 << power, curve, place, np.where(real, self.image[place], -1), None if hits is None else won, extra, ranks)
-            )
-        return out
+    @classmethod
+    def of(cls, matches: Matches, strata: Membership, classes: int) -> "Layout":
+        rows, codes = strata.spread(matches.image)
+        cell = codes * classes + matches.label[rows]
+        turn = np.argsort(narrow(cell), kind="stable")
+        return cls(matches, strata, classes, rows[turn], cell[turn])
 
     @property
-    def size(self) -> int:
-        """Numbers to be computed per draw."""
-        return self.image.size + max((ladder.place.size for ladder in self.ladders), default=0)
+    def cells(self) -> int:
+        return self.strata.size * self.classes
 
-    def values(self, weights: Floats | None = None, of_objects: Floats | None = None) -> Area:
-        """AP and recall under `weights` (draws, images) of the detections' images and `of_objects` of the objects' (default: the same)."""
-        of_objects = weights if of_objects is None else of_objects
-        objects = sums(self.object_cell, None if of_objects is None else np.take(of_objects, self.object_image, axis=1), self.cells)
-        draws = 1 if weights is None else len(weights)
-        objects = np.broadcast_to(objects, (draws, self.cells))
-        drawn = None if weights is None else np.concatenate([weights, np.zeros((draws, 1))], axis=1)  # the last image is the padding's
-        counted = self._counted(drawn)
-        shape = (draws, self.thresholds * self.cells)
-        under, won = np.zeros(shape), np.zeros((len(self.most), *shape))
-        for ladder in self.ladders:
-            hits = self._climb(ladder, drawn, counted, objects, under)
-            for total, rank in zip(won, ladder.ranks, strict=True):
-                total[:, ladder.curve] = (hits * rank).reshape(draws, -1, ladder.length).sum(axis=-1)
-        wide = np.tile(objects, self.thresholds)
-        final = (draws, self.thresholds, self.strata.size, self.classes)
+    def objects(self, truth: Objects, area: int) -> tuple[Ints, Ints]:
+        """(cell, image) of every object that counts in the area range, once for each of its strata."""
+        counted = np.flatnonzero(self.matches.counts[area])
+        rows, codes = self.strata.spread(truth.image[counted])
+        return codes * self.classes + truth.label[counted][rows], truth.image[counted][rows]
+
+    def within(self, area: int) -> "Moves":
+        """What the area range is about: detections inside it, and those outside that hit an object inside."""
+        hit, inside = self.matches.hit[area], self.matches.inside[area]
+        kept = np.flatnonzero((inside | (hit != 0))[self.rows])
+        rows, cell = self.rows[kept], self.cell[kept]
+        aside = np.where(inside, self.matches.ignored[area], np.uint16(0))[rows]
+        return Moves(rows, cell, np.searchsorted(cell, np.arange(self.cells + 1)), hit[rows], aside, inside[rows])
+
+    def shaped(self, precision: Floats, recall: Floats, objects: Floats) -> Area:
+        """From (draws, thresholds * cells), the same with a first axis for limits, and (draws, cells)."""
+        draws, levels = len(objects), len(self.matches.thresholds)
+        shape = (draws, levels, self.strata.size, self.classes)
+        wide = np.tile(objects, levels)
         return Area(
-            np.where(wide > 0, under / RECALLS.size, np.nan).reshape(final),
-            ratio(won, wide).reshape(-1, *final),
+            np.where(wide > 0, precision / RECALLS.size, np.nan).reshape(shape),
+            ratio(recall, wide).reshape(-1, *shape),
             objects.reshape(draws, self.strata.size, self.classes),
         )
 
-    def _counted(self, drawn: Floats | None) -> Floats:
-        """At each detection how many of its cell count up to it, by area alone."""
-        base = self.base[None].astype(np.float64) if drawn is None else np.take(drawn, self.image, axis=1)
-        if drawn is not None and not self.base.all():
-            base *= self.base
-        total: Floats = np.cumsum(base, axis=1, out=base)
-        before = np.where(self.starts > 0, total[:, self.starts - 1], 0.0) if total.size else np.zeros((len(total), self.cells))
-        total -= np.repeat(before, self.width, axis=1)
-        return total
 
-    def _climb(self, ladder: _Ladder, drawn: Floats | None, counted: Floats, objects: Floats, under: Floats) -> Floats:
-        """Fill in the area `under` the ladder's curves: the sum of each fall of the monotone precision times the recall points reached by
-        then. Returns the weights of the hits."""
-        weight = (ladder.image >= 0)[None].astype(np.float64) if drawn is None else np.take(drawn, ladder.image, axis=1)
-        shape = (len(weight), ladder.curve.size, ladder.length)
-        place = np.take(counted, ladder.place, axis=1).reshape(shape)
-        if ladder.extra is not None:
-            place += np.cumsum((weight * ladder.extra).reshape(shape), axis=-1)
-        if ladder.hits is not None:
-            weight *= ladder.hits
-        hits = np.cumsum(weight.reshape(shape), axis=-1)
-        place += EPS
-        height = np.divide(hits, place, out=place)
-        height *= weight.reshape(shape) > 0
-        np.maximum.accumulate(height[..., ::-1], axis=-1, out=height[..., ::-1])
-        height[..., :-1] -= height[..., 1:]
-        hits /= np.maximum(np.take(objects, ladder.curve % self.cells, axis=1), 1.0)[..., None]
-        nearest = (hits * 100 + 0.5).astype(np.intp)
-        height *= nearest + (np.take(RECALLS, nearest) <= hits)
-        under[:, ladder.curve] = np.cumsum(height, axis=-1, out=height)[..., -1]  # one by one: steps of 0 leave no trace
-        return weight
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """Detections of one area range, cell by cell (`starts` (cells + 1,)). Bits of `hit` and `aside`: at that threshold it hits, or it lies
+    inside and does not count. A detection outside (`inside` False) counts at the thresholds at which it hits."""
+
+    rows: Ints
+    cell: Ints
+    starts: Ints
+    hit: Bits
+    aside: Bits
+    inside: Bools
+
+    @property
+    def even(self) -> bool:
+        """Every detection counts at every threshold."""
+        return bool(self.inside.all()) and not bool(self.aside.any())
 
 
-def _narrow(codes: Ints) -> NDArray[np.integer[Any]]:
-    return codes.astype(np.uint16) if codes.max(initial=0) < 1 << 16 else codes  # numpy sorts 16-bit integers by radix
+def area_of(truth: Objects, layout: Layout, area: int, most: Sequence[int] = ()) -> Area:
+    """AP of every cell in one area range, and recall at `most` detections per image and class, for each number in `most`."""
+    objects = sums(layout.objects(truth, area)[0], None, layout.cells)
+    moves, levels = layout.within(area), len(layout.matches.thresholds)
+    moved = np.flatnonzero((moves.hit | moves.aside) != 0)
+    counted = np.concatenate([[0], np.cumsum(moves.inside)])
+    cell = moves.cell[moved]
+    place = (counted[moved + 1] - counted[moves.starts][cell]).astype(np.float64)
+    some = Moves(moves.rows[moved], cell, np.searchsorted(moved, moves.starts), moves.hit[moved], moves.aside[moved], moves.inside[moved])
+    rank = layout.matches.rank[some.rows]
+    furthest = int(rank.max(initial=0))
+    recall = np.zeros((len(most), 1, levels * layout.cells))
+    steps, even = [], moves.even
+    for level in range(levels):
+        event, hits, at = _hits(some, place, level, even=even)
+        for row, limit in enumerate(most):
+            first = event[rank[event] < limit] if limit <= furthest else event
+            recall[row, 0, level * layout.cells : (level + 1) * layout.cells] = np.diff(np.searchsorted(first, some.starts))
+        steps.append(_summits(hits / (at + EPS), hits, some.cell[event] + level * layout.cells))
+    height, hits, curve = (np.concatenate(column) for column in zip(*steps, strict=True))
+    reached = recall_points(hits / objects[0, curve % layout.cells])
+    under = sums(curve, (_falls(height, curve, levels * layout.cells) * reached)[None], levels * layout.cells)
+    return layout.shaped(under, recall, objects)
 
 
-def chunks(draws: int, size: int, most: int = 1 << 19) -> Iterator[slice]:
-    """Slices of the draws, each of about `most` numbers."""
-    step = max(1, most // max(size, 1))
-    yield from (slice(start, min(start + step, draws)) for start in range(0, draws, step))
+def _hits(moves: Moves, place: Floats, level: int, *, even: bool) -> tuple[Ints, Floats, Floats]:
+    """At one threshold: which of the detections hit, the hits up to each in its cell, and the detections that count up to it."""
+    bit = np.uint16(1 << level)
+    event = np.flatnonzero(((moves.hit if even else moves.hit | moves.aside) & bit) != 0)
+    starts = np.searchsorted(event, moves.starts)
+    width, at = np.diff(starts), place[event]
+    if even:
+        return event, np.arange(1.0, event.size + 1) - np.repeat(starts[:-1], width), at
+    won = (moves.hit[event] & bit) != 0
+    hits = _running(won, starts[:-1], width)
+    at += _running(np.where(won, ~moves.inside[event], -1), starts[:-1], width)
+    event = event[won]
+    return event, hits[won].astype(np.float64), at[won]
+
+
+def _running(values: NDArray[Any], starts: Ints, width: Ints) -> Ints:
+    """Cumulative sums of whole numbers that begin anew at `starts` and go on for `width`."""
+    total = np.cumsum(values, dtype=np.int64)
+    before = np.where(starts > 0, total[starts - 1], 0) if total.size else starts
+    total -= np.repeat(before, width)
+    return total
+
+
+def _summits(height: Floats, hits: Floats, curve: Ints, rounds: int = 3) -> tuple[Floats, Floats, Ints]:
+    """Without points that a neighbour to the right on their curve reaches or tops: they lie under the monotone curve."""
+    place = np.arange(height.size)
+    for _ in range(rounds if height.size else 0):
+        ends = curve[1:] != curve[:-1]
+        ends |= height[:-1] > height[1:]
+        kept = np.append(np.flatnonzero(ends), height.size - 1)
+        height, curve, place = height[kept], curve[kept], place[kept]
+    return height, hits[place], curve
+
+
+def recall_points(reached: Floats) -> Ints:
+    """How many of the 101 recall points lie at or below each recall."""
+    nearest = (reached * 100 + 0.5).astype(np.intp)
+    return nearest + (np.take(RECALLS, nearest) <= reached)
+
+
+def ladders(length: Ints) -> Iterator[tuple[Ints, Ints, Bools]]:
+    """Curves of similar length side by side: (curves, their points (curves, steps), which points exist); absent ones are the first point."""
+    start = np.cumsum(length) - length
+    powers = np.ceil(np.log2(np.maximum(length, 1))).astype(np.int64)
+    for power in np.unique(powers[length > 0]).tolist():
+        curve = np.flatnonzero((powers == power) & (length > 0))
+        steps = np.arange(1 << power)
+        real = steps < length[curve][:, None]
+        yield curve, np.where(real, start[curve][:, None] + steps, start[curve[0]]), real
+
+
+def _falls(height: Floats, curve: Ints, curves: int) -> Floats:
+    """How far the curve, made monotone from the right, falls after each point."""
+    fall = np.zeros(height.size)
+    for _, points, real in ladders(np.bincount(curve, minlength=curves)):
+        ladder = np.where(real, height[points], 0.0)
+        np.maximum.accumulate(ladder[:, ::-1], axis=1, out=ladder[:, ::-1])
+        ladder[:, :-1] -= ladder[:, 1:]
+        fall[points[real]] = ladder[real]
+    return fall

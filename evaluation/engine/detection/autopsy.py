@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from evaluation.engine.arrays import Floats, Ints
-from evaluation.engine.detection.accumulate import Curves, Membership
+from evaluation.engine.detection.accumulate import Layout, Membership, area_of
 from evaluation.engine.detection.data import Objects, Predictions, Scene
 from evaluation.engine.detection.matching import Matches, match
 from evaluation.engine.detection.tables import mean_of
@@ -41,8 +41,8 @@ class _Case:
         if not by_class:
             truth, said = _one_kind(truth), _one_kind(said)
         everything = Membership.of(np.arange(self.images), np.zeros(self.images, dtype=np.int64), 1, self.images)
-        curves = Curves(truth, match(truth, said, [0.5], most=100), everything, self.classes if by_class else 1, 0)
-        return float(np.nan_to_num(mean_of(curves.values().precision[0, 0, 0])))
+        layout = Layout.of(match(truth, said, [0.5], most=100), everything, self.classes if by_class else 1)
+        return float(np.nan_to_num(mean_of(area_of(truth, layout, 0).precision[0, 0, 0])))
 
     def paired(self, predicted: Predictions, iou: float) -> tuple[Ints, Ints]:
         """Rows of objects and of the detections that found them, whatever their classes."""

@@ -12,6 +12,7 @@ class together. Only pairs that overlap enough are ever looked at.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +98,7 @@ def match(
     if not 1 <= limits.size <= MOST_THRESHOLDS or np.any(np.diff(limits) <= 0) or limits[0] <= 0:
         raise BadInput(f"give 1 to {MOST_THRESHOLDS} rising IoU thresholds above 0")
     width = int(max(truth.label.max(initial=0), predicted.label.max(initial=0))) + 1
-    order, group, rank = _sorted(predicted, width, most)
+    order, group, rank, by_score = _sorted(predicted, width, most)
     key = truth.image * width + truth.label
     turn = np.argsort(key, kind="stable")
     boxes = predicted.boxes[order]
@@ -109,7 +110,6 @@ def match(
     full = np.uint16((1 << limits.size) - 1)
     back = np.empty_like(turn)
     back[turn] = np.arange(turn.size)
-    by_score = np.argsort(-predicted.scores[order], kind="stable")
     ignored |= np.where(inside, np.uint16(0), ~done & full)
     return Matches(
         image=predicted.image[order][by_score],
@@ -127,17 +127,27 @@ def match(
     )
 
 
-def _sorted(predicted: Predictions, width: int, most: int | None) -> tuple[Ints, Ints, Ints]:
-    """Detections by image, class and falling score: (rows, group of each, place within the group)."""
-    order = np.argsort(-predicted.scores, kind="stable")
-    group = (predicted.image * width + predicted.label)[order]
-    turn = np.argsort(group, kind="stable")
-    order, group = order[turn], group[turn]
+def _sorted(predicted: Predictions, width: int, most: int | None) -> tuple[Ints, Ints, Ints, Ints]:
+    """Detections by image, class and falling score: (rows, group of each, place within the group), and the order by score alone."""
+    order = np.argsort(narrow(predicted.image), kind="stable")
+    order = order[np.argsort(-predicted.scores[order], kind="stable")]
+    image, label = predicted.image[order], predicted.label[order]
+    turn = np.argsort(narrow(label), kind="stable")
+    turn = turn[np.argsort(narrow(image[turn]), kind="stable")]
+    by_score = np.empty_like(turn)
+    by_score[turn] = np.arange(turn.size)
+    order, group = order[turn], (image * width + label)[turn]
     rank = _place(group)
     if most is not None and rank.max(initial=0) >= most:
         kept = rank < most
+        by_score = (np.cumsum(kept) - 1)[by_score[kept[by_score]]]
         order, group, rank = order[kept], group[kept], rank[kept]
-    return order, group, rank
+    return order, group, rank, by_score
+
+
+def narrow(codes: Ints) -> NDArray[np.integer[Any]]:
+    """Codes from 0 as small as they allow: numpy sorts 16-bit integers by radix."""
+    return codes.astype(np.uint16) if codes.max(initial=0) < 1 << 16 else codes
 
 
 def _place(group: Ints) -> Ints:

@@ -10,8 +10,9 @@ from functools import cached_property
 import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints, tally
-from evaluation.engine.detection.accumulate import Membership, chunks
-from evaluation.engine.detection.tables import Matched, coco_rows, may_gate, operating_rows, side_by_side, table
+from evaluation.engine.detection.accumulate import Membership
+from evaluation.engine.detection.tables import AREAS, MOST, Matched, Points, coco_rows, operating_rows, points, side_by_side, table
+from evaluation.engine.detection.weigh import Curves, chunks
 from evaluation.engine.resample import SAME
 from evaluation.engine.seeds import generator
 
@@ -35,28 +36,23 @@ class Sample:
         return Membership.of(np.arange(self.images), np.zeros(self.images, dtype=np.int64), 1, self.images)
 
     @cached_property
-    def gating(self) -> Bools:
-        """Classes with enough objects for each COCO metric (9, classes), as observed."""
-        counts = self.arms[0].coco.counts
-        label, classes = self.arms[0].truth.label, self.arms[0].classes
-        return may_gate([tally(label[row], None, classes) for row in counts])
-
-    @cached_property
-    def observed(self) -> list[Floats]:
-        """Per arm the values (14, classes + 2)."""
-        return [
-            _Weighed(arm, self._whole, self.gating).values(None, tallies)[0] for arm, tallies in zip(self.arms, self._totals, strict=True)
-        ]
-
-    @cached_property
-    def froc_points(self) -> list[Floats]:
-        """Per arm the sensitivity (classes + 1, rates) at each rate of false positives."""
-        return [arm.froc(self._whole).points()[0, 0] for arm in self.arms]
+    def _points(self) -> list[Points]:
+        return [points(arm, self._whole, np.array([float(self.images)])) for arm in self.arms]
 
     @property
-    def _totals(self) -> list[tuple[Floats, Floats]]:
-        images = np.array([float(self.images)])
-        return [(tallies.sum(axis=0)[None], images) for tallies in self.tallies]
+    def gating(self) -> Bools:
+        """Classes with enough objects for each COCO metric (9, classes), as observed."""
+        return np.asarray(self._points[0].gating[0])
+
+    @property
+    def observed(self) -> list[Floats]:
+        """Per arm the values (14, classes + 2)."""
+        return [each.values[0] for each in self._points]
+
+    @property
+    def froc_points(self) -> list[Floats]:
+        """Per arm the sensitivity (classes + 1, rates) at each rate of false positives."""
+        return [each.froc[0] for each in self._points]
 
     @cached_property
     def drawn(self) -> list[Floats]:
@@ -109,13 +105,15 @@ class _Weighed:
     """The values of one arm (or of two side by side) under weights of its images."""
 
     def __init__(self, arm: Matched, whole: Membership, gating: Bools) -> None:
-        self.curves, self.froc, self.gating = arm.curves(whole), arm.froc(whole), gating
+        layout = arm.layout(whole)
+        self.curves = [Curves(arm.truth, layout, area, MOST if area == 0 else ()) for area in range(len(AREAS))]
+        self.froc, self.gating = arm.froc(whole), gating
 
     @property
     def size(self) -> int:
         return max(self.froc.size, *(curves.size for curves in self.curves))
 
-    def values(self, weights: Floats | None, counts: tuple[Floats, Floats], of_objects: Floats | None = None) -> Floats:
+    def values(self, weights: Floats, counts: tuple[Floats, Floats], of_objects: Floats | None = None) -> Floats:
         """(draws, 14, classes + 2); `counts`: tallies (draws, 3, classes + 1) and images (draws,)."""
         areas = [curves.values(weights, of_objects) for curves in self.curves]
         froc = self.froc.points(weights, of_objects)[:, 0]

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints, ratio, tally
-from evaluation.engine.detection.accumulate import Area, Curves, Membership, sums
+from evaluation.engine.detection.accumulate import Area, Layout, Membership, area_of, sums
 from evaluation.engine.detection.data import Detection, Objects, Operating, Predictions
 from evaluation.engine.detection.froc import Froc
 from evaluation.engine.detection.matching import EVERYTHING, Matches, Range, match
@@ -21,7 +21,7 @@ THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 AREAS: tuple[Range, ...] = (EVERYTHING, (0.0, 1024.0), (1024.0, 9216.0), (9216.0, 1e10))
 MOST = (1, 10, 100)
 LEAST_OBJECTS = 10
-ROWS_AT_ONCE = 500_000
+ROWS_AT_ONCE = 400_000
 
 HITS, WRONG, OBJECTS = 0, 1, 2
 
@@ -73,9 +73,13 @@ class Matched:
         coco, single = (each.of_images(place, rows) for each in (self.coco, self.single))
         return Matched(some, coco, single, self.operating, images.size, self.classes)
 
-    def curves(self, strata: Membership) -> list[Curves]:
-        """One for each of AREAS."""
-        return [Curves(self.truth, self.coco, strata, self.classes, area, MOST if area == 0 else ()) for area in range(len(AREAS))]
+    def areas(self, strata: Membership) -> list[Area]:
+        """AP and recall of every cell in each of AREAS."""
+        layout = self.layout(strata)
+        return [area_of(self.truth, layout, area, MOST if area == 0 else ()) for area in range(len(AREAS))]
+
+    def layout(self, strata: Membership) -> Layout:
+        return Layout.of(self.coco, strata, self.classes)
 
     def froc(self, strata: Membership) -> Froc:
         return Froc(self.truth, self.single, strata, self.classes, self.images, self.operating)
@@ -139,7 +143,7 @@ class Points:
 
 def points(arm: Matched, strata: Membership, images: Floats) -> Points:
     """Every metric of every stratum, which hold `images` (strata,), in one pass over the matches."""
-    areas = [curves.values() for curves in arm.curves(strata)]
+    areas = arm.areas(strata)
     gating = may_gate([area.objects[0] for area in areas])
     tallies, froc = arm.tallies(strata), arm.froc(strata).points()[0]
     values = table(coco_rows(areas)[0], operating_rows(tallies, images), froc, gating)
@@ -148,15 +152,16 @@ def points(arm: Matched, strata: Membership, images: Floats) -> Points:
 
 def of_block(arm: Matched, block: Block) -> Points:
     """The strata of a block; so many at a time that the detections to be looked at stay few."""
-    load = np.bincount(arm.single.image, minlength=arm.images)[block.rows]
-    found = [points(arm, *part) for part in _parts(block, tally(block.codes, load, block.size), arm.images)]
+    found = [points(arm, *part) for part in parts(block, arm.single)]
     return Points(*(np.concatenate([getattr(each, name) for each in found]) for name in ("values", "tallies", "froc", "gating")))
 
 
-def _parts(block: Block, load: Floats, images: int) -> Iterator[tuple[Membership, Floats]]:
+def parts(block: Block, matches: Matches) -> Iterator[tuple[Membership, Floats]]:
+    """The block's strata, as many at a time as have about ROWS_AT_ONCE detections, with the number of images of each."""
+    load = tally(block.codes, np.bincount(matches.image, minlength=block.cases)[block.rows], block.size)
     turns = (np.cumsum(load) - load) // ROWS_AT_ONCE
     for turn in np.unique(turns):
         first, last = np.searchsorted(turns, turn, "left"), np.searchsorted(turns, turn, "right")
         rows = np.flatnonzero((block.codes >= first) & (block.codes < last))
-        member = Membership.of(block.rows[rows], block.codes[rows] - first, int(last - first), images)
+        member = Membership.of(block.rows[rows], block.codes[rows] - first, int(last - first), block.cases)
         yield member, block.n[first:last].astype(np.float64)

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.engine.detection.accumulate import Curves, Membership
+from evaluation.engine.detection.accumulate import Layout, Membership, area_of
 from evaluation.engine.detection.data import Detection, objects, predictions, scene
 from evaluation.engine.detection.matching import match
 from evaluation.engine.detection.metrics import COCO, ROW
 from evaluation.engine.detection.tables import AREAS, MOST, THRESHOLDS, matched, of_block
+from evaluation.engine.detection.weigh import Curves
 from evaluation.engine.strata import Grouping, Stratum, blocks
 from tests.engine.detection.coco_oracle import evaluated, per_class
 from tests.engine.detection.scenes import Shape, detection, everywhere, picked, values
@@ -50,7 +51,7 @@ def test_every_class_threshold_area_and_limit_equals_pycocotools(name: str) -> N
     matches = match(found.truth, found.candidate[0], THRESHOLDS, AREAS, MOST[-1])
     everything = Membership.of(np.arange(found.scene.size), np.zeros(found.scene.size, dtype=int), 1, found.scene.size)
     for area in range(len(AREAS)):
-        ours = Curves(found.truth, matches, everything, len(found.scene.classes), area, MOST).values()
+        ours = area_of(found.truth, Layout.of(matches, everything, len(found.scene.classes)), area, MOST)
         np.testing.assert_allclose(ours.precision[0, :, 0], per_class(run, area), rtol=0, atol=1e-12)
         recall = run.eval["recall"][:, :, area].transpose(2, 0, 1)
         np.testing.assert_allclose(ours.recall[:, 0, :, 0], np.where(recall < 0, np.nan, recall), rtol=0, atol=1e-12)
@@ -104,8 +105,8 @@ def test_weights_are_bit_for_bit_repeated_images(seed: int, drawn: list[int]) ->
     repeated = matched(copies, copies.candidate[0])
     size = repeated.images
     physically = Membership.of(np.arange(size), np.zeros(size, dtype=int), 1, size)
-    for ours, theirs in zip(arm.curves(everything), repeated.curves(physically), strict=True):
-        weighed, plain = ours.values(weights), theirs.values()
+    for area, plain in enumerate(repeated.areas(physically)):
+        weighed = Curves(found.truth, arm.layout(everything), area, MOST if area == 0 else ()).values(weights)
         np.testing.assert_array_equal(weighed.precision, plain.precision)
         np.testing.assert_array_equal(weighed.recall, plain.recall)
         np.testing.assert_array_equal(weighed.objects, plain.objects)

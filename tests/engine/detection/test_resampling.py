@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.engine.compare import tango
-from evaluation.engine.detection import accumulate, sampling
+from evaluation.engine.detection import sampling, weigh
 from evaluation.engine.detection.data import Detection, Predictions, objects, predictions, scene
 from evaluation.engine.detection.figures import gaps, levels, object_flips
 from evaluation.engine.detection.metrics import NAMES, ROW
@@ -62,7 +62,7 @@ def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     found = detection(PLAIN, 3, baselines=1)
     before = sample_of(found, 30)
     drawn, swapped = before.drawn, before.swapped
-    monkeypatch.setattr(sampling, "chunks", lambda draws, size: accumulate.chunks(draws, size, most=7 * size))
+    monkeypatch.setattr(sampling, "chunks", lambda draws, size: weigh.chunks(draws, size, most=7 * size))
     after = sample_of(found, 30)
     np.testing.assert_array_equal(drawn, after.drawn)
     np.testing.assert_array_equal(swapped, after.swapped)
