@@ -61,11 +61,11 @@ def evaluation(images: int, seed: int = 0) -> Detection:
 def ours(found: Detection, block: Block) -> Floats:
     """The twelve numbers (strata, 12) from matching to means."""
     matches = match(found.truth, found.candidate[0], THRESHOLDS, AREAS, MOST[-1])
-    return np.concatenate([twelve(found, Layout.of(matches, strata, CLASSES)) for strata, _ in parts(block, matches)])
+    return np.concatenate([twelve(Layout.of(found.truth, matches, strata, CLASSES)) for strata, _ in parts(block, matches)])
 
 
-def twelve(found: Detection, layout: Layout) -> Floats:
-    areas = [area_of(found.truth, layout, area, MOST if area == 0 else MOST[-1:]) for area in range(len(AREAS))]
+def twelve(layout: Layout) -> Floats:
+    areas = [area_of(layout, area, MOST if area == 0 else MOST[-1:]) for area in range(len(AREAS))]
     every = areas[0].precision[0]
     precision = [every.mean(axis=0), every[0], every[5], *(area.precision[0].mean(axis=0) for area in areas[1:])]
     recall = [*areas[0].recall[:, 0].mean(axis=1), *(area.recall[-1, 0].mean(axis=0) for area in areas[1:])]

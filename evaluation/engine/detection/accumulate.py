@@ -7,6 +7,7 @@ later one. `weigh` does the same with weights of the images.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ class Layout:
     `matches` may be of several models on as many copies of the images (image, image + n, …).
     """
 
+    truth: Objects
     matches: Matches
     strata: Membership
     classes: int
@@ -76,29 +78,37 @@ class Layout:
     cell: Ints
 
     @classmethod
-    def of(cls, matches: Matches, strata: Membership, classes: int) -> "Layout":
+    def of(cls, truth: Objects, matches: Matches, strata: Membership, classes: int) -> "Layout":
         rows, codes = strata.spread(matches.image)
         cell = codes * classes + matches.label[rows]
         turn = np.argsort(narrow(cell), kind="stable")
-        return cls(matches, strata, classes, rows[turn], cell[turn])
+        return cls(truth, matches, strata, classes, rows[turn], cell[turn])
 
     @property
     def cells(self) -> int:
         return self.strata.size * self.classes
 
-    def objects(self, truth: Objects, area: int) -> tuple[Ints, Ints]:
+    @cached_property
+    def _objects(self) -> tuple[Ints, Ints]:
+        rows, codes = self.strata.spread(self.truth.image)
+        return codes * self.classes + self.truth.label[rows], rows
+
+    def objects(self, area: int) -> tuple[Ints, Ints]:
         """(cell, image) of every object that counts in the area range, once for each of its strata."""
-        counted = np.flatnonzero(self.matches.counts[area])
-        rows, codes = self.strata.spread(truth.image[counted])
-        return codes * self.classes + truth.label[counted][rows], truth.image[counted][rows]
+        cell, rows = self._objects
+        kept = np.flatnonzero(self.matches.counts[area][rows])
+        return cell[kept], self.truth.image[rows[kept]]
 
     def within(self, area: int) -> "Moves":
         """What the area range is about: detections inside it, and those outside that hit an object inside."""
         hit, inside = self.matches.hit[area], self.matches.inside[area]
-        kept = np.flatnonzero((inside | (hit != 0))[self.rows])
-        rows, cell = self.rows[kept], self.cell[kept]
-        aside = np.where(inside, self.matches.ignored[area], np.uint16(0))[rows]
-        return Moves(rows, cell, np.searchsorted(cell, np.arange(self.cells + 1)), hit[rows], aside, inside[rows])
+        aside = np.where(inside, self.matches.ignored[area], np.uint16(0))
+        rows, cell = self.rows, self.cell
+        used = inside | (hit != 0)
+        if not used.all():
+            kept = np.flatnonzero(used[rows])
+            rows, cell = rows[kept], cell[kept]
+        return Moves(rows, cell, np.searchsorted(cell, np.arange(self.cells + 1)), hit[rows], aside[rows], inside[rows])
 
     def shaped(self, precision: Floats, recall: Floats, objects: Floats) -> Area:
         """From (draws, thresholds * cells), the same with a first axis for limits, and (draws, cells)."""
@@ -130,29 +140,37 @@ class Moves:
         return bool(self.inside.all()) and not bool(self.aside.any())
 
 
-def area_of(truth: Objects, layout: Layout, area: int, most: Sequence[int] = ()) -> Area:
+def area_of(layout: Layout, area: int, most: Sequence[int] = ()) -> Area:
     """AP of every cell in one area range, and recall at `most` detections per image and class, for each number in `most`."""
-    objects = sums(layout.objects(truth, area)[0], None, layout.cells)
+    objects = sums(layout.objects(area)[0], None, layout.cells)
     moves, levels = layout.within(area), len(layout.matches.thresholds)
     moved = np.flatnonzero((moves.hit | moves.aside) != 0)
     counted = np.concatenate([[0], np.cumsum(moves.inside)])
     cell = moves.cell[moved]
     place = (counted[moved + 1] - counted[moves.starts][cell]).astype(np.float64)
     some = Moves(moves.rows[moved], cell, np.searchsorted(moved, moves.starts), moves.hit[moved], moves.aside[moved], moves.inside[moved])
-    rank = layout.matches.rank[some.rows]
-    furthest = int(rank.max(initial=0))
+    limits = [_limited(layout.matches.rank[some.rows] < limit) for limit in most]
     recall = np.zeros((len(most), 1, levels * layout.cells))
     steps, even = [], moves.even
     for level in range(levels):
         event, hits, at = _hits(some, place, level, even=even)
-        for row, limit in enumerate(most):
-            first = event[rank[event] < limit] if limit <= furthest else event
-            recall[row, 0, level * layout.cells : (level + 1) * layout.cells] = np.diff(np.searchsorted(first, some.starts))
-        steps.append(_summits(hits / (at + EPS), hits, some.cell[event] + level * layout.cells))
+        here = slice(level * layout.cells, (level + 1) * layout.cells)
+        every = np.diff(np.searchsorted(event, some.starts))
+        for row, (chosen, beyond) in zip(recall, limits, strict=True):
+            won = chosen[(some.hit[chosen] & np.uint16(1 << level)) != 0]
+            n = np.diff(np.searchsorted(won, some.starts))
+            row[0, here] = every - n if beyond else n
+        steps.append(_summits(hits / (at + EPS), hits, cell[event] + here.start))
     height, hits, curve = (np.concatenate(column) for column in zip(*steps, strict=True))
     reached = recall_points(hits / objects[0, curve % layout.cells])
     under = sums(curve, (_falls(height, curve, levels * layout.cells) * reached)[None], levels * layout.cells)
     return layout.shaped(under, recall, objects)
+
+
+def _limited(early: Bools) -> tuple[Ints, bool]:
+    """The fewer of (detections within the limit, False) and (those beyond it, True)."""
+    beyond = bool(2 * np.count_nonzero(early) > early.size)
+    return np.flatnonzero(~early if beyond else early), beyond
 
 
 def _hits(moves: Moves, place: Floats, level: int, *, even: bool) -> tuple[Ints, Floats, Floats]:

@@ -41,8 +41,8 @@ class _Case:
         if not by_class:
             truth, said = _one_kind(truth), _one_kind(said)
         everything = Membership.of(np.arange(self.images), np.zeros(self.images, dtype=np.int64), 1, self.images)
-        layout = Layout.of(match(truth, said, [0.5], most=100), everything, self.classes if by_class else 1)
-        return float(np.nan_to_num(mean_of(area_of(truth, layout, 0).precision[0, 0, 0])))
+        layout = Layout.of(truth, match(truth, said, [0.5], most=100), everything, self.classes if by_class else 1)
+        return float(np.nan_to_num(mean_of(area_of(layout, 0).precision[0, 0, 0])))
 
     def paired(self, predicted: Predictions, iou: float) -> tuple[Ints, Ints]:
         """Rows of objects and of the detections that found them, whatever their classes."""

@@ -106,7 +106,7 @@ class _Weighed:
 
     def __init__(self, arm: Matched, whole: Membership, gating: Bools) -> None:
         layout = arm.layout(whole)
-        self.curves = [Curves(arm.truth, layout, area, MOST if area == 0 else ()) for area in range(len(AREAS))]
+        self.curves = [Curves(layout, area, MOST if area == 0 else ()) for area in range(len(AREAS))]
         self.froc, self.gating = arm.froc(whole), gating
 
     @property

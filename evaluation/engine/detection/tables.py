@@ -76,10 +76,10 @@ class Matched:
     def areas(self, strata: Membership) -> list[Area]:
         """AP and recall of every cell in each of AREAS."""
         layout = self.layout(strata)
-        return [area_of(self.truth, layout, area, MOST if area == 0 else ()) for area in range(len(AREAS))]
+        return [area_of(layout, area, MOST if area == 0 else ()) for area in range(len(AREAS))]
 
     def layout(self, strata: Membership) -> Layout:
-        return Layout.of(self.coco, strata, self.classes)
+        return Layout.of(self.truth, self.coco, strata, self.classes)
 
     def froc(self, strata: Membership) -> Froc:
         return Froc(self.truth, self.single, strata, self.classes, self.images, self.operating)

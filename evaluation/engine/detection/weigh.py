@@ -11,7 +11,6 @@ import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints
 from evaluation.engine.detection.accumulate import EPS, Area, Layout, Moves, ladders, recall_points, sums
-from evaluation.engine.detection.data import Objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +36,9 @@ class Curves:
     `most`: the numbers of detections per image and class at which recall is wanted.
     """
 
-    def __init__(self, truth: Objects, layout: Layout, area: int, most: Sequence[int] = ()) -> None:
+    def __init__(self, layout: Layout, area: int, most: Sequence[int] = ()) -> None:
         self.layout, self.most = layout, most
-        self.object_cell, self.object_image = layout.objects(truth, area)
+        self.object_cell, self.object_image = layout.objects(area)
         moves = layout.within(area)
         self.image, self.inside = layout.matches.image[moves.rows], moves.inside
         self.starts, self.width = moves.starts[:-1], np.diff(moves.starts)

@@ -51,7 +51,7 @@ def test_every_class_threshold_area_and_limit_equals_pycocotools(name: str) -> N
     matches = match(found.truth, found.candidate[0], THRESHOLDS, AREAS, MOST[-1])
     everything = Membership.of(np.arange(found.scene.size), np.zeros(found.scene.size, dtype=int), 1, found.scene.size)
     for area in range(len(AREAS)):
-        ours = area_of(found.truth, Layout.of(matches, everything, len(found.scene.classes)), area, MOST)
+        ours = area_of(Layout.of(found.truth, matches, everything, len(found.scene.classes)), area, MOST)
         np.testing.assert_allclose(ours.precision[0, :, 0], per_class(run, area), rtol=0, atol=1e-12)
         recall = run.eval["recall"][:, :, area].transpose(2, 0, 1)
         np.testing.assert_allclose(ours.recall[:, 0, :, 0], np.where(recall < 0, np.nan, recall), rtol=0, atol=1e-12)
@@ -106,7 +106,7 @@ def test_weights_are_bit_for_bit_repeated_images(seed: int, drawn: list[int]) ->
     size = repeated.images
     physically = Membership.of(np.arange(size), np.zeros(size, dtype=int), 1, size)
     for area, plain in enumerate(repeated.areas(physically)):
-        weighed = Curves(found.truth, arm.layout(everything), area, MOST if area == 0 else ()).values(weights)
+        weighed = Curves(arm.layout(everything), area, MOST if area == 0 else ()).values(weights)
         np.testing.assert_array_equal(weighed.precision, plain.precision)
         np.testing.assert_array_equal(weighed.recall, plain.recall)
         np.testing.assert_array_equal(weighed.objects, plain.objects)
