@@ -4,14 +4,26 @@ Candidate and baseline share every draw, and so do all metrics. Matches are neve
 Petrick 2006, Bandos 2009 (bootstrap of FROC); exchange within a cluster is the permutation under "the models are alike".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints, tally
-from evaluation.engine.detection.accumulate import Membership
-from evaluation.engine.detection.tables import AREAS, MOST, Matched, Points, coco_rows, operating_rows, points, side_by_side, table
+from evaluation.engine.detection.accumulate import Area, Membership
+from evaluation.engine.detection.metrics import AREA_OF, COCO, NAMES
+from evaluation.engine.detection.tables import (
+    AREAS,
+    MOST,
+    THRESHOLDS,
+    Matched,
+    Points,
+    coco_rows,
+    operating_rows,
+    points,
+    side_by_side,
+    table,
+)
 from evaluation.engine.detection.weigh import Curves, chunks
 from evaluation.engine.resample import SAME
 from evaluation.engine.seeds import generator
@@ -20,10 +32,12 @@ from evaluation.engine.seeds import generator
 class Sample:
     """One stratum's images and units for one or two models (candidate, baseline)."""
 
-    def __init__(self, arms: Sequence[Matched], images: Ints, units: Ints, *, seed: bytes, resamples: int) -> None:
-        """`images` are the stratum's, `units` (all images,) their clusters."""
+    def __init__(
+        self, arms: Sequence[Matched], images: Ints, units: Ints, *, seed: bytes, resamples: int, names: Collection[str] = NAMES
+    ) -> None:
+        """`images` are the stratum's, `units` (all images,) their clusters. Draws hold the metrics `names`, and NaN for others."""
         self.arms = [arm.within(images) for arm in arms]
-        self.seed, self.resamples = seed, resamples
+        self.seed, self.resamples, self.names = seed, resamples, names
         self.unit = np.unique(units[images], return_inverse=True)[1].astype(np.int64)
         self.images = images.size
         self.units = int(self.unit.max(initial=-1)) + 1
@@ -57,7 +71,7 @@ class Sample:
     @cached_property
     def drawn(self) -> list[Floats]:
         """Per arm the values of all resamples (resamples, 14, classes + 2)."""
-        weighed = [_Weighed(arm, self._whole, self.gating) for arm in self.arms]
+        weighed = [_Weighed(arm, self._whole, self.gating, self.names) for arm in self.arms]
         out: list[list[Floats]] = [[] for _ in self.arms]
         for counts in self._draws(weighed, self.seed, drawing=True):
             images = counts @ self.unit_images
@@ -69,7 +83,7 @@ class Sample:
     @cached_property
     def swapped(self) -> Floats:
         """Differences (resamples, 14, classes + 2) with the models' detections exchanged in a random half of the units."""
-        weighed = _Weighed(side_by_side(*self.arms), self._whole, self.gating)
+        weighed = _Weighed(side_by_side(*self.arms), self._whole, self.gating, self.names)
         new, old = self.tallies
         ones, images = np.ones((1, self.images)), np.array([float(self.images)])
         out = []
@@ -102,19 +116,24 @@ class Sample:
 
 
 class _Weighed:
-    """The values of one arm (or of two side by side) under weights of its images."""
+    """The values of one arm (or of two side by side) under weights of its images; metrics that are not among `names` may be NaN."""
 
-    def __init__(self, arm: Matched, whole: Membership, gating: Bools) -> None:
+    def __init__(self, arm: Matched, whole: Membership, gating: Bools, names: Collection[str]) -> None:
         layout = arm.layout(whole)
-        self.curves = [Curves(layout, area, MOST if area == 0 else ()) for area in range(len(AREAS))]
-        self.froc, self.gating = arm.froc(whole), gating
+        needed = {int(area) for name, area in zip(COCO, AREA_OF, strict=True) if name in names}
+        self.curves = {area: Curves(layout, area, MOST if area == 0 else ()) for area in needed}
+        self.froc = arm.froc(whole) if "froc" in names else None
+        self.gating, self.classes = gating, arm.classes
 
     @property
     def size(self) -> int:
-        return max(self.froc.size, *(curves.size for curves in self.curves))
+        """Numbers to be computed per draw."""
+        return max((part.size for part in (*self.curves.values(), self.froc) if part is not None), default=1)
 
     def values(self, weights: Floats, counts: tuple[Floats, Floats], of_objects: Floats | None = None) -> Floats:
         """(draws, 14, classes + 2); `counts`: tallies (draws, 3, classes + 1) and images (draws,)."""
-        areas = [curves.values(weights, of_objects) for curves in self.curves]
-        froc = self.froc.points(weights, of_objects)[:, 0]
+        shape = (len(weights), len(THRESHOLDS), 1, self.classes)
+        unknown = Area(np.full(shape, np.nan), np.full((len(MOST), *shape), np.nan), np.full((len(weights), 1, self.classes), np.nan))
+        areas = [self.curves[area].values(weights, of_objects) if area in self.curves else unknown for area in range(len(AREAS))]
+        froc = np.full((len(weights), self.classes + 1, 1), np.nan) if self.froc is None else self.froc.points(weights, of_objects)[:, 0]
         return table(coco_rows(areas)[:, 0], operating_rows(*counts), froc, self.gating)

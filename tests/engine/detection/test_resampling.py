@@ -68,7 +68,17 @@ def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(swapped, after.swapped)
 
 
-@settings(max_examples=10)
+@pytest.mark.parametrize("name", NAMES)
+def test_draws_of_one_metric_are_those_of_all(name: str) -> None:
+    found = detection(PLAIN, 3, baselines=1)
+    arms = [matched(found, predicted) for predicted in found.artefacts]
+    alone = Sample(arms, np.arange(12), np.arange(12), seed=SEED, resamples=5, names=[name])
+    every = sample_of(found, 5)
+    for ours, theirs in ((alone.drawn[0], every.drawn[0]), (alone.swapped, every.swapped)):
+        np.testing.assert_array_equal(ours[:, ROW[name]], theirs[:, ROW[name]])
+
+
+@settings(max_examples=6)
 @given(st.integers(0, 10_000), st.sampled_from([0, 4]))
 def test_intervals_hold_their_value_and_have_width(seed: int, clusters: int) -> None:
     sample = sample_of(detection(Shape(), seed, baselines=1, clusters=clusters))
