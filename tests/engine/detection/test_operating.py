@@ -103,3 +103,20 @@ def test_copies_of_the_data_change_no_rate(seed: int) -> None:
 def test_an_operating_point_is_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(BadInput, match="IoU above 0"):
         Operating(**wrong)
+
+
+@pytest.mark.parametrize(("order", "recall"), [([0, 1], 1.0), ([1, 0], 0.5)])
+def test_of_equal_overlaps_the_last_object_is_taken(order: list[int], recall: float) -> None:
+    where = scene(["a"], ["x"])
+    boxes = np.array([[0, 0, 10, 10], [4, 0, 10, 10]])
+    said = predictions(where, ["a", "a"], ["x", "x"], [[2, 0, 10, 10], [0, 0, 10, 10]], [0.9, 0.8])  # the first overlaps both alike
+    found = Detection(where, objects(where, ["a", "a"], ["x", "x"], boxes[order]), [said])
+    assert values(found).values[0, ROW["recall"], -1] == recall
+
+
+def test_equal_boxes_overlap_entirely_whatever_rounding_says() -> None:
+    where = scene(range(200), ["x"])
+    boxes = np.random.default_rng(0).uniform(0.1, 9, (200, 4))
+    said = predictions(where, range(200), ["x"] * 200, boxes, [0.9] * 200)
+    found = Detection(where, objects(where, range(200), ["x"] * 200, boxes), [said], operating=Operating(iou=1.0))
+    assert values(found).values[0, ROW["recall"], -1] == 1
