@@ -1,0 +1,76 @@
+"""Shares of right answers (or of broken expectations) by stratum, candidate beside baseline, as a report's entries.
+
+Right and wrong are a classification whose truth is always "right", so that intervals, paired tests, clusters and replicates are those of
+the engine's accuracy and nothing is computed twice.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.engine.arrays import BadInput, Bools, optional
+from evaluation.engine.artefact import Artefact, Settings
+from evaluation.engine.data import Task, arm
+from evaluation.engine.metrics import metric_of
+from evaluation.engine.multiplicity import benjamini_hochberg, holm
+from evaluation.engine.report import OverRuns, comparison_of
+from evaluation.engine.strata import Grouping, blocks
+
+Entry = dict[str, Any]
+ANSWERS = Task(("wrong", "right"), 1)
+
+
+def hits_of(values: ArrayLike, shape: tuple[int, ...], what: str) -> Bools:
+    """Booleans of that shape. Raises BadInput for any other shape, and for values that are not true or false."""
+    hits = np.asarray(values)
+    if hits.shape != shape:
+        raise BadInput(f"{what}: the shape is {hits.shape}, but {shape} is needed")
+    if hits.dtype != np.bool_:
+        raise BadInput(f"{what}: true or false is needed for each case, not {hits.dtype}; a missing answer is false")
+    return hits
+
+
+def share_entries(
+    metric: str, candidate: Bools, baseline: Bools | None, strata: Grouping, clusters: ArrayLike | None, level: float
+) -> list[Entry]:
+    """One entry per name of `strata`, in their order.
+
+    `candidate` and `baseline` (runs, rows): whether the row counts; replicate 0 first. `clusters` (rows,): rows of one cluster are not
+    independent. With several runs the figures are over replicates and those of replicate 0 lie under `artefact`.
+    """
+    rows = candidate.shape[1]
+    new, old = ([] if side is None else [arm(ANSWERS, rows, run.astype(np.int64)) for run in side] for side in (candidate, baseline))
+    comparison = comparison_of(ANSWERS, np.ones(rows, dtype=np.int64), new, old, clusters)
+    block = blocks([strata], rows, comparison.clusters)[0]
+    accuracy = metric_of(ANSWERS, "accuracy")
+    artefact = Artefact(comparison, block, Settings(seed=b"", level=level), [accuracy])
+    column, values = artefact.column(accuracy), artefact.recipes.values(accuracy, False)
+    over_runs = None
+    if max(len(new), len(old)) > 1:
+        others = None if baseline is None else artefact.recipes.values(accuracy, True)
+        over_runs = OverRuns(accuracy, values, others, artefact.recipes.estimates(accuracy), level)
+    entries = []
+    for s, name in enumerate(block.names):
+        ours, gap = column.candidate[s], column.difference[s] if column.difference else None
+        entry: Entry = {"metric": metric, "stratum": name, "value": ours.value, "low": ours.low, "high": ours.high, "level": level}
+        entry |= {"method": ours.method, "n": int(block.n[s]), "n_positive": None, "denominator": ours.n}
+        entry |= {"clusters": int(block.clusters_per_stratum[s]), "baseline": None}
+        if column.baseline is not None:
+            theirs = column.baseline[s]
+            entry["baseline"] = {"value": theirs.value, "low": theirs.low, "high": theirs.high, "n": int(block.n[s])}
+        entry |= {"difference": None if gap is None else dict(vars(gap)), "undefined": ours.undefined}
+        entry["replicates"] = [optional(value) for value in values[:, s]]
+        if over_runs is not None:
+            over_runs.enter(entry, s)
+        entries.append(entry)
+    return entries
+
+
+def adjust(gaps: Iterable[Entry | None]) -> None:
+    """Add `p_holm` and `p_bh` to the differences of one family; None takes no part in it."""
+    family = [gap for gap in gaps if gap is not None]
+    p = [np.nan if gap["p"] is None else gap["p"] for gap in family]
+    for gap, by_holm, by_bh in zip(family, holm(p), benjamini_hochberg(p), strict=True):
+        gap |= {"p_holm": optional(by_holm), "p_bh": optional(by_bh)}
