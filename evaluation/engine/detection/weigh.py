@@ -113,7 +113,7 @@ class Curves:
         return weight
 
 
-def chunks(draws: int, size: int, most: int = 1 << 19) -> Iterator[slice]:
+def chunks(draws: int, size: int, most: int = 1 << 18) -> Iterator[slice]:
     """Slices of the draws, each of about `most` numbers."""
     step = max(1, most // max(size, 1))
     yield from (slice(start, min(start + step, draws)) for start in range(0, draws, step))
