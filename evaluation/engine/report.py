@@ -22,7 +22,7 @@ from evaluation.engine.metrics import Metric, registry
 from evaluation.engine.recipes import Estimates, Ranged, recipe_interval
 from evaluation.engine.replicates import residual_variance, spread_interval, underspecification
 from evaluation.engine.sanity import label_findings, score_findings
-from evaluation.engine.strata import Block, Strata, Stratum, blocks
+from evaluation.engine.strata import Block, Strata, blocks, names_of, with_all
 
 Entry = dict[str, Any]
 LEAST_RUNS_FOR_SD = 3
@@ -52,7 +52,7 @@ def report(
     seeds are expected to agree, for the underspecification index. Metrics follow the strata's order, then the registry's.
     """
     settings = Settings(seed=seed, level=level, resamples=resamples)
-    wanted = _with_all(strata, comparison.cases)
+    wanted = with_all(strata, comparison.cases)
     metrics = registry(comparison.task)
     entries: dict[str, list[Entry]] = {}
     flips: dict[str, Entry] = {}
@@ -62,7 +62,7 @@ def report(
         entries |= part.entries()
         flips |= part.flips()
         runs |= part.runs()
-    order = [name for item in wanted for name in ([item.name] if isinstance(item, Stratum) else item.names)]
+    order = names_of(wanted)
     return {
         "metrics": [entry for name in order for entry in entries[name]],
         "flips": {**{k: v for k, v in flips["all"].items() if k != "stratum"}, "strata": [flips[name] for name in order]}
@@ -71,11 +71,6 @@ def report(
         "replicates": _replicates(comparison, runs, order, home, level),
         "sanity": _sanity(comparison),
     }
-
-
-def _with_all(strata: Strata, cases: int) -> Strata:
-    named = {name for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)}
-    return strata if "all" in named else [Stratum("all", np.ones(cases, dtype=np.bool_)), *strata]
 
 
 class OverRuns:

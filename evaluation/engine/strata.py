@@ -36,6 +36,16 @@ class Stratum:
 Strata = Sequence[Grouping | Stratum]
 
 
+def names_of(strata: Strata) -> list[str]:
+    """Every stratum's name, in order."""
+    return [name for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)]
+
+
+def with_all(strata: Strata, cases: int) -> Strata:
+    """The strata with "all" first, unless it is among them."""
+    return strata if "all" in names_of(strata) else [Stratum("all", np.ones(cases, dtype=np.bool_)), *strata]
+
+
 @dataclass(frozen=True)
 class Units:
     """The clusters inside each stratum: `unit` (rows,) numbers them, `stratum` (units,) says whose each is."""

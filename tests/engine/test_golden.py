@@ -10,6 +10,7 @@ import pytest
 
 from evaluation.engine.auc import auc_by_stratum, rank
 from evaluation.engine.compare import mcnemar, newcombe, tango
+from evaluation.engine.detection.froc import froc_points
 from evaluation.engine.intervals import clopper_pearson, wilson
 from evaluation.engine.strata import Stratum, blocks
 
@@ -27,6 +28,11 @@ def _newcombe(entry: dict[str, Any]) -> Any:
     return newcombe(a, c, b, d)  # the published difference is (b - c)/n: b counts what ours calls gained
 
 
+def _froc(entry: dict[str, Any]) -> list[float]:
+    hits = [score for score in entry["lesion_scores"] if score > 0]  # 0 stands for a lesion that was not found
+    return [float(froc_points(entry["false_positive_scores"], hits, entry["lesions"], entry["images"], entry["fp_per_image"]).mean())]
+
+
 RUN: dict[str, Callable[[dict[str, Any]], Any]] = {
     "wilson_95": lambda x: wilson(x["k"], x["n"]),
     "clopper_pearson_95": lambda x: clopper_pearson(x["k"], x["n"]),
@@ -34,6 +40,7 @@ RUN: dict[str, Callable[[dict[str, Any]], Any]] = {
     "mcnemar_mid_p": lambda x: [_mcnemar(x)[0]],
     "tango_difference_95": lambda x: tango(x["c"], x["b"], x["n"]),
     "newcombe_paired_difference_95": _newcombe,
+    "froc_score": _froc,
 }
 
 
