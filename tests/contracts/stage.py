@@ -13,6 +13,7 @@ from django.urls import reverse
 from hardcases.cases.models import DECLINE_REASONS
 from hardcases.models import ApiToken, User
 from hardcases.projects import people as accounts
+from hardcases.projects import teams
 from hardcases.projects.authentication import person
 from hardcases.projects.documents import document_of
 from hardcases.projects.forms import ProjectForm
@@ -43,7 +44,12 @@ class Stage:
     def arguments(self, address: Address) -> dict[str, Any]:
         """What the address needs to lead to something that is there."""
         found = {name: self.names[name] for name in address.pattern.pattern.converters}
-        for part, name, other in (("runs/", "number", "run"), ("releases/", "number", "release"), ("/erase/", "key", "erasable")):
+        for part, name, other in (
+            ("runs/", "number", "run"),
+            ("releases/", "number", "release"),
+            ("/erase/", "key", "erasable"),
+            ("teams/", "username", "colleague"),
+        ):
             if part in address.route and name in found:
                 found[name] = self.names[other]
         return found
@@ -70,6 +76,8 @@ def a_stage() -> Stage:
         due.task(**due.kwargs)
     people.a_token(project, "report", by=member)
     guest, code = accounts.invite(actor=person(member), project=project, username="guest", roles=[Role.VIEWER])
+    team = teams.create_team(actor=person(member), slug="readers", name="Readers", default_role=Role.VIEWER)
+    colleague, _ = accounts.invite_to_team(actor=person(member), team=team, username="colleague")
     names = {
         "project": project.slug,
         "key": f"{project.key_prefix}-21",
@@ -85,7 +93,9 @@ def a_stage() -> Stage:
         "waiting": waiting.number,
         "release": release.number,
         "token": ApiToken.objects.filter(created_by=member).get().pk,
+        "team": team.slug,
         "username": guest.username,
+        "colleague": colleague.username,
         "code": code,
         "job": UUID(int=0),
     }
@@ -225,6 +235,10 @@ def forms(stage: Stage) -> dict[str, dict[str, str]]:
         "token-revoke": {},
         "member-invite": {"username": "another", "roles": "viewer"},
         "member-roles": {"roles": "viewer"},
+        "team-new": {"name": "Other", "slug": "other", "default_role": "viewer"},
+        "team": {"name": "Readers", "default_role": "annotator"},
+        "team-invite": {"username": "third"},
+        "team-member": {"do": "manage"},
         "case-decide": {"state": "snoozed", "decline_reason": "", "days": "7", "back": "case"},
         "case-undo": {},
         "case-erase": {"reason": "asked for", "key": names["erasable"]},

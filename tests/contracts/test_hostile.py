@@ -22,7 +22,7 @@ from hardcases.web import queries
 from tests.contracts import hostile, stage
 from tests.contracts.hostile import CSV, FORM, JSON, NDJSON, YAML, Attack, Deck
 from tests.contracts.stage import Stage
-from tests.contracts.test_permissions import NAMED, OPEN, PROJECT, SIGNED_IN, Address
+from tests.contracts.test_permissions import NAMED, OPEN, PROJECT, SIGNED_IN, TEAM, Address
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +42,7 @@ ELSEWHERE = {  # what else an address may answer when nothing is wrong: it leads
     "last-received": (204,),
     "case-erase": (409,),
     "invite": (404,),
+    "team-invite": (302,),
 }
 LAST = {"release-sign", "case-erase"}  # what they do cannot be undone
 UNDECLARED = {
@@ -62,7 +63,7 @@ def _writing() -> Iterator[tuple[Address, str]]:
 
 
 def _reading() -> list[Address]:
-    shut = {name for name, permissions in PROJECT.items() if "GET" not in permissions} | {"sign_out"}
+    shut = {name for name, permissions in (PROJECT | TEAM).items() if "GET" not in permissions} | {"sign_out"}
     return [address for name, address in NAMED.items() if name not in shut]
 
 
