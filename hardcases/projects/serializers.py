@@ -41,7 +41,7 @@ class ProjectSerializer(StrictSerializer):
     @classmethod
     def document_over(cls, before: documents.ProjectDocument, changes: Any) -> documents.ProjectDocument:
         """The document that results from putting these fields over `before` (PATCH). What is inside a field is whole or refused, so it is read whole."""
-        return cls(data=before.as_json() | changes if isinstance(changes, Mapping) else changes).document()
+        return cls(data=before.as_json() | dict(changes) if isinstance(changes, Mapping) else changes).document()
 
 
 class JobSerializer(serializers.Serializer[Any]):
