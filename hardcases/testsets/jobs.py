@@ -5,7 +5,8 @@ Killed at any point, it goes on from where it was: settling a case twice changes
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
@@ -20,8 +21,8 @@ from hardcases.testsets.steps import CHUNK, settle
 from hardcases.work import leases, pause
 from hardcases.work.models import Job
 
-# SQLite knows no queue of writers: one that waits looks again every 0.1 s, so a job that writes without a break would keep uploads out for ever.
-BREATH = 0.1
+STEP = 250  # cases a transaction handles: so few that an upload which waits for the only write lock of SQLite hardly notices
+LEAST_BREATH, MOST_BREATH = 0.02, 0.1  # seconds
 FREEZE = "testsets.freeze"
 SNAPSHOT = "testsets.snapshot"
 
@@ -53,12 +54,11 @@ def _stage_and_commit(job: Job, test_set: TestSet, number: int) -> Version:
     touches = _touches(test_set)
     case_ids = to_settle(test_set, last, list(touches.values()))
     Job.objects.filter(pk=job.pk).update(total=len(case_ids))
-    for done, chunk in enumerate(in_chunks(case_ids, CHUNK), start=1):
-        with transaction.atomic():
+    for done, chunk in enumerate(in_chunks(case_ids, STEP), start=1):
+        with _taking_turns(), transaction.atomic():
             settle(test_set, number, chunk)
-        leases.extend(job)
-        Job.objects.filter(pk=job.pk).update(done=min(done * CHUNK, len(case_ids)))
-        _breathe()
+            leases.extend(job)
+            Job.objects.filter(pk=job.pk).update(done=min(done * STEP, len(case_ids)))
         _look_again(done)
     _forget(list(touches))
     moves = trees.moves(test_set, number)
@@ -76,9 +76,17 @@ def _stage_and_commit(job: Job, test_set: TestSet, number: int) -> Version:
         return freezing.commit(actor=actor, test_set=held, last=last, reason=job.payload["reason"], new_leaves=leaves, moves=moves)
 
 
-def _breathe() -> None:
+@contextmanager
+def _taking_turns() -> Iterator[None]:
+    """Leave the write lock alone for as long as it was held.
+
+    SQLite knows no queue of writers: one that waits looks again after 1 ms and ever more seldom, every 0.1 s in the end, so a job that writes without a break
+    would keep uploads out for ever.
+    """
+    started = time.monotonic()
+    yield
     if connection.vendor == "sqlite":
-        time.sleep(BREATH)
+        time.sleep(min(max(time.monotonic() - started, LEAST_BREATH), MOST_BREATH))
 
 
 def _look_again(steps: int) -> None:
@@ -115,9 +123,10 @@ def _unstage(test_set: TestSet, number: int) -> None:
     closing = list(Entry.objects.filter(test_set=test_set, removed_in=number).values_list("pk", flat=True))
     staged = list(Entry.objects.filter(test_set=test_set, added_in=number).values_list("pk", flat=True))
     for chunk in in_chunks(staged, CHUNK):
-        Entry.objects.filter(pk__in=chunk).delete()
+        with _taking_turns():
+            Entry.objects.filter(pk__in=chunk).delete()
     for chunk in in_chunks(closing, CHUNK):
-        with transaction.atomic():
+        with _taking_turns(), transaction.atomic():
             back = list(Entry.objects.filter(pk__in=chunk).values_list("case_id", flat=True))
             Entry.objects.filter(pk__in=chunk).update(removed_in=None)
             Touch.objects.bulk_create([Touch(test_set=test_set, case_id=case_id) for case_id in back])
@@ -126,10 +135,10 @@ def _unstage(test_set: TestSet, number: int) -> None:
 
 def _tidy(job: Job, test_set: TestSet) -> None:
     """Empty the draft that is now a version, and open it again."""
-    for chunk in in_chunks(list(DraftChange.objects.filter(test_set=test_set).values_list("pk", flat=True)), 5 * CHUNK):
-        DraftChange.objects.filter(pk__in=chunk).delete()
-        leases.extend(job)
-        _breathe()
+    for chunk in in_chunks(list(DraftChange.objects.filter(test_set=test_set).values_list("pk", flat=True)), CHUNK):
+        with _taking_turns(), transaction.atomic():
+            DraftChange.objects.filter(pk__in=chunk).delete()
+            leases.extend(job)
     TestSet.objects.filter(pk=test_set.pk).update(staging=None)
 
 

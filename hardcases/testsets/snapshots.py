@@ -74,7 +74,7 @@ class Members:
 def members(version: Version) -> Members:
     """The version's members. Reads the snapshot, and writes it first if there is none."""
     snapshot = Snapshot.objects.filter(version=version).first() or build(version)
-    texts = _texts(_arrow_schema(version.header["schema"]))
+    texts = _texts(arrow_schema(version.header["schema"]))
     table = pq.read_table(pa.BufferReader(get_store().read(snapshot.sha256)), read_dictionary=texts)
     return _members(version, table.unify_dictionaries().combine_chunks())
 
@@ -90,7 +90,8 @@ def build(version: Version) -> Snapshot:
     """Write the snapshot from the entries. Called outside a transaction: it writes a file."""
     while True:
         erased = Erasure.objects.filter(version=version).count()
-        sha256 = get_store().put_bytes(_table(version))
+        schema = arrow_schema(version.header["schema"])
+        sha256 = get_store().put_bytes(to_parquet(schema, _batches(version, schema)))
         with transaction.atomic():
             TestSet.objects.select_for_update(no_key=True).get(pk=version.test_set_id)
             if Erasure.objects.filter(version=version).count() == erased:
@@ -104,21 +105,21 @@ def drop_unused(digests: Iterable[str]) -> None:
             get_store().delete(digest)
 
 
-def _table(version: Version) -> bytes:
-    schema = _arrow_schema(version.header["schema"])
+def to_parquet(schema: pa.Schema, tables: Iterable[pa.Table]) -> bytes:
+    """A snapshot's bytes. Digests do not compress, and few different texts are best kept as a dictionary, which is also how they are read."""
     out = io.BytesIO()
-    # Digests do not compress, and few different texts are best kept as a dictionary, which is also how they are read.
     compression = {field.name: "none" if pa.types.is_fixed_size_binary(field.type) else "zstd" for field in schema}
     with pq.ParquetWriter(out, schema, compression=compression, use_dictionary=_texts(schema)) as writer:
-        for batch in _batches(version, schema):
-            writer.write_table(batch)
+        for table in tables:
+            writer.write_table(table)
     return out.getvalue()
 
 
 _TYPES = {"category": pa.string(), "boolean": pa.bool_(), "number": pa.float64()}
 
 
-def _arrow_schema(pinned: dict[str, Any]) -> pa.Schema:
+def arrow_schema(pinned: dict[str, Any]) -> pa.Schema:
+    """The columns of a snapshot, from what the version pins of its project."""
     fixed = [
         ("case_id", pa.int64()),
         ("number", pa.int64()),

@@ -29,7 +29,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large begins at four changes, and a step handles two cases."""
     monkeypatch.setattr(actions, "LARGE", 3)
     monkeypatch.setattr("hardcases.testsets.queries.LARGE", 3)
-    monkeypatch.setattr(test_set_jobs, "CHUNK", 2)
+    monkeypatch.setattr(test_set_jobs, "STEP", 2)
 
 
 @pytest.fixture
