@@ -68,7 +68,9 @@ def _fill(project: Project, test_set: TestSet, cases: int) -> None:
     say |= DIALECT[connection.vendor] | {"project": project.pk, "user": project.owner_id, "true": "true"}
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL session_replication_role = replica")  # foreign keys are right by construction: not a million times three checks
+            cursor.execute(
+                "SET LOCAL session_replication_role = replica"
+            )  # foreign keys are right by construction: not a million times three checks
         for statement in STATEMENTS:
             cursor.execute(statement.format(**say))
     with connection.cursor() as cursor:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.runs [--cases 1000000] [--pictures 100000] [part …]
 
-Parts: overhead, uploaded, memory; all of them without a name. Works on SQLite and a data directory of its own, thrown away afterwards. Every step runs in a
-process of its own, so that the memory of whoever makes the data is not counted to whoever works with it. Prints wall seconds and seconds of CPU of each
-step (on a busy machine only the latter mean something), its peak memory (VmHWM), and microseconds a case.
+Parts: overhead, uploaded, memory; all of them without a name. Works on SQLite and a data directory of its own, for you to throw away. What a web process
+or a worker does runs in a process of its own, so that the memory of whoever makes the data is not counted to whoever works with it. Prints wall seconds and
+seconds of CPU (on a busy machine only the latter mean something), peak memory (VmHWM), and microseconds a case.
 """
 
 # ruff: noqa: E402 - the environment has to be set before Django reads it
@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,12 @@ from django.core.management import call_command
 from benchmarks import members
 from evaluation.registry.models import Replicate
 from evaluation.runs import jobs, reports
-from evaluation.runs.actions import put_predictions
+from evaluation.runs.actions import put_predictions, start_run
 from evaluation.runs.models import Run, Shard
 from evaluation.runs.predictors import Input, predictor_for
 from hardcases.blobs.store import get_store
 from hardcases.imaging.pictures import pixels
-from hardcases.projects.models import Project
+from hardcases.projects.authentication import person
 from tests.builders import people
 from tests.builders import runs as build
 
@@ -99,10 +98,11 @@ def put(name: str) -> None:
     project = replicate.model_version.model.project
     version = project.test_sets.get(slug="million").versions.get()
     baseline = None if name == "baseline" else _replicate("baseline").model_version
-    run = build.start(replicate.model_version, version, baseline=baseline)
+    who = person(project.owner)
+    run = start_run(actor=who, project=project, model_version=replicate.model_version, version=version, baseline=baseline)
     before, spent = memory("VmRSS"), Spent()
     with (folder() / PREDICTIONS.format(name)).open("rb") as stream:
-        accepted = put_predictions(actor=people.actor(project), run=run, replicate=0, stream=stream, media_type="text/csv")
+        accepted = put_predictions(actor=who, run=run, replicate=0, stream=stream, media_type="text/csv")
     say(f"  {name}: {accepted.rows:,} predictions accepted in {spent}; peak {memory('VmHWM'):,.0f} MB (idle {before:,.0f})")
 
 
@@ -128,9 +128,9 @@ def make_pictures(cases: int) -> None:
     build.start(build.demo_replicate(build.a_model(project, "reader"), "v2").model_version, version)
 
 
-def predict_pictures(_: int) -> None:
-    """Work off the run's shards in one process, as a worker does, and look at its memory at every tenth."""
-    run = Run.objects.get(test_set_version__test_set__slug="pictures")
+def predict(slug: str) -> None:
+    """Work off the shards of the test set's run in one process, as a worker does, and look at its memory at every tenth."""
+    run = Run.objects.get(test_set_version__test_set__slug=slug)
     shards = list(Shard.objects.filter(run=run).order_by("index").values_list("pk", flat=True))
     spent, idle, seen = Spent(), memory("VmRSS"), []
     for done, pk in enumerate(shards, start=1):
@@ -172,14 +172,12 @@ def overhead(rounds: int) -> None:
     say(f"  bare loop {bare:.1f} µs a case, run {run:.1f} µs: {run - bare:+.1f} µs of its own (limit 20), ratio {run / bare:.3f}")
 
 
-STEPS: dict[str, Callable[[Any], None]] = {
-    step.__name__: step for step in (make_uploaded, put, finalise, make_pictures, predict_pictures, overhead)
-}
+STEPS: dict[str, Callable[[str], None]] = {step.__name__: step for step in (put, finalise, predict)}
 
 
-def step(name: str, argument: str) -> None:
+def apart(step: Callable[[str], None], argument: str) -> None:
     """Run a step in a process of its own, and stop here if it fails."""
-    subprocess.run([sys.executable, "-m", "benchmarks.runs", "--step", name, argument], check=True)
+    subprocess.run([sys.executable, "-m", "benchmarks.runs", "--step", step.__name__, argument], check=True)
 
 
 def main() -> None:
@@ -192,24 +190,23 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.step:
         name, argument = asked.step
-        people._numbers = count(1_000_000 * os.getpid())  # no name that another step has given
-        STEPS[name](int(argument) if argument.isdecimal() else argument)
+        STEPS[name](argument)
         return
     call_command("migrate", verbosity=0)
     parts = asked.parts or ["overhead", "uploaded", "memory"]
     if "overhead" in parts:
         say("what a run costs beside a bare loop:")
-        step("overhead", "7")
+        overhead(7)
     if "uploaded" in parts:
         say(f"{asked.cases:,} uploaded predictions, from PUT to report:")
-        step("make_uploaded", str(asked.cases))
+        make_uploaded(asked.cases)
         for name in ("baseline", "candidate"):
-            step("put", name)
-            step("finalise", name)
+            apart(put, name)
+            apart(finalise, name)
     if "memory" in parts:
         say(f"one worker over {asked.pictures:,} pictures:")
-        step("make_pictures", str(asked.pictures))
-        step("predict_pictures", "0")
+        make_pictures(asked.pictures)
+        apart(predict, "pictures")
     say(f"data lay in {folder()}")
 
 
