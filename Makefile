@@ -70,8 +70,8 @@ COMPILE := $(TOOLS)/uv pip compile -q --universal --python-version 3.11 --genera
 lock: .make/uv
 	$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	$(COMPILE) requirements/node.in -o requirements/node.txt
-	$(COMPILE) pyproject.toml --extra server --extra onnx --group build -o requirements/server.txt
-	$(COMPILE) pyproject.toml --extra server --extra onnx --group build --group dev -c requirements/server.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra server --extra onnx --extra dicom --group build -o requirements/server.txt
+	$(COMPILE) pyproject.toml --extra server --extra onnx --extra dicom --group build --group dev -c requirements/server.txt -o requirements/dev.txt
 
 clean:
 	rm -rf .venv .make hardcases/frontend/node_modules hardcases/static/hardcases/js

@@ -132,7 +132,7 @@ def judge(check: Check, evidence: Sequence[StratumEvidence], *, accepted: Collec
     p = np.array([_p(check, item) for item in evidence], dtype=np.float64)
     adjusted = holm(p)
     verdicts = [_refused(check, item) or rules[check.kind](check, item, p[i], adjusted[i]) for i, item in enumerate(evidence)]
-    return _family(check, verdicts, accepted)
+    return family(check, verdicts, accepted)
 
 
 def _p(check: Check, item: StratumEvidence) -> float:
@@ -155,11 +155,14 @@ def _minimum(check: Check, item: StratumEvidence) -> int:
 
 
 def _too_few(check: Check, item: StratumEvidence) -> str | None:
-    if item.n < _minimum(check, item):
+    return too_few(check, item.n, item.clusters, _minimum(check, item))
+
+
+def too_few(check: Check, n: int, clusters: int | None, minimum: int) -> str | None:
+    """The code of what is too little in a stratum, or None. `clusters` is None where every case stands alone."""
+    if n < minimum:
         return "too_few_cases"
-    if item.clusters is not None and item.clusters < check.min_clusters:
-        return "too_few_clusters"
-    return None
+    return "too_few_clusters" if clusters is not None and clusters < check.min_clusters else None
 
 
 def _refused(check: Check, item: StratumEvidence) -> StratumVerdict | None:
@@ -204,13 +207,7 @@ def _no_regression(check: Check, item: StratumEvidence, p: float, adjusted: floa
     numbers["inside_margin"] = high < 0 and low > -check.margin
     if low <= -check.margin:
         numbers["n_needed"], numbers["n_needed_upper"] = difference.needed(check.margin, check.alpha)
-    if few := _too_few(check, item):
-        return _verdict(check, item, Result.NOT_ENOUGH, few, **numbers)
-    if low > -check.margin:
-        return _verdict(check, item, Result.PASS, "bound_inside_margin", **numbers)
-    if adjusted <= check.alpha:
-        return _verdict(check, item, Result.FAIL, "margin_exceeded", **numbers)
-    return _verdict(check, item, Result.NOT_ENOUGH, "bound_beyond_margin", **numbers)
+    return _verdict(check, item, *no_regression(check, low, adjusted, _too_few(check, item)), **numbers)
 
 
 def _no_proven_loss(check: Check, item: StratumEvidence, p: float, adjusted: float) -> StratumVerdict:
@@ -221,11 +218,8 @@ def _no_proven_loss(check: Check, item: StratumEvidence, p: float, adjusted: flo
     """
     _, numbers = _compared(check, item, p, adjusted)
     estimate = numbers.get("estimate")
-    if adjusted <= check.alpha and estimate is not None and estimate <= -check.eps + 1e-12:
-        return _verdict(check, item, Result.FAIL, "proven_loss", **numbers)
-    if few := _too_few(check, item):
-        return _verdict(check, item, Result.NOT_ENOUGH, few, **numbers)
-    return _verdict(check, item, Result.PASS, "small_loss" if adjusted <= check.alpha else "no_loss_proven", **numbers)
+    assert estimate is not None  # _compared has filled it
+    return _verdict(check, item, *no_proven_loss(check, estimate, adjusted, _too_few(check, item)), **numbers)
 
 
 def _floor(check: Check, item: StratumEvidence, _p: float, _adjusted: float) -> StratumVerdict:
@@ -238,16 +232,40 @@ def _floor(check: Check, item: StratumEvidence, _p: float, _adjusted: float) -> 
     few = _too_few(check, item)
     if few is None and isinstance(level, AucLevel) and level.smaller_class < AucLevel.LEAST_PER_CLASS:
         few = "too_few_per_class"
+    return _verdict(check, item, *floor(check, low, high, few), **numbers)
+
+
+Decision = tuple[Result, str]
+
+
+def no_regression(check: Check, low: float, adjusted: float, few: str | None) -> Decision:
+    """The rule on one stratum's lower bound and Holm-adjusted p of H0 d >= -margin; `few` says why there are too few cases, or None."""
     if few:
-        return _verdict(check, item, Result.NOT_ENOUGH, few, **numbers)
+        return Result.NOT_ENOUGH, few
+    if low > -check.margin:
+        return Result.PASS, "bound_inside_margin"
+    return (Result.FAIL, "margin_exceeded") if adjusted <= check.alpha else (Result.NOT_ENOUGH, "bound_beyond_margin")
+
+
+def no_proven_loss(check: Check, estimate: float, adjusted: float, few: str | None) -> Decision:
+    """The rule on one stratum's estimate and Holm-adjusted p of H0 d >= 0."""
+    if adjusted <= check.alpha and estimate <= -check.eps + 1e-12:
+        return Result.FAIL, "proven_loss"
+    if few:
+        return Result.NOT_ENOUGH, few
+    return Result.PASS, "small_loss" if adjusted <= check.alpha else "no_loss_proven"
+
+
+def floor(check: Check, low: float, high: float, few: str | None) -> Decision:
+    """The rule on one stratum's one-sided bounds."""
+    if few:
+        return Result.NOT_ENOUGH, few
     if low >= check.floor:
-        return _verdict(check, item, Result.PASS, "bound_above_floor", **numbers)
-    if high < check.floor:
-        return _verdict(check, item, Result.FAIL, "below_floor", **numbers)
-    return _verdict(check, item, Result.NOT_ENOUGH, "floor_inside_interval", **numbers)
+        return Result.PASS, "bound_above_floor"
+    return (Result.FAIL, "below_floor") if high < check.floor else (Result.NOT_ENOUGH, "floor_inside_interval")
 
 
-def _family(check: Check, verdicts: Sequence[StratumVerdict], accepted: Collection[str]) -> CheckResult:
+def family(check: Check, verdicts: Sequence[StratumVerdict], accepted: Collection[str]) -> CheckResult:
     """Error, then fail, then what is missing.
 
     Accepted strata count as passed and are named; with `inform` strata with too few cases are only told.

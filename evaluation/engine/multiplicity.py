@@ -16,11 +16,17 @@ def holm(p: ArrayLike) -> Floats:
 def benjamini_hochberg(p: ArrayLike) -> Floats:
     """Benjamini–Hochberg adjusted p-values (1995): false discovery rate, for exploratory slices only."""
 
-    def step_up(ordered: Floats) -> Floats:
-        scaled = ordered * ordered.size / np.arange(1, ordered.size + 1)
-        return np.minimum.accumulate(scaled[::-1])[::-1]
+    return _adjusted(p, _step_up)
 
-    return _adjusted(p, step_up)
+
+def benjamini_yekutieli(p: ArrayLike) -> Floats:
+    """Benjamini–Yekutieli adjusted p-values (2001): false discovery rate under any dependence, as between slices that overlap."""
+    return _adjusted(p, lambda ordered: _step_up(ordered) * (1 / np.arange(1, ordered.size + 1)).sum())
+
+
+def _step_up(ordered: Floats) -> Floats:
+    scaled = ordered * ordered.size / np.arange(1, ordered.size + 1)
+    return np.minimum.accumulate(scaled[::-1])[::-1]
 
 
 def _adjusted(p: ArrayLike, rule: Callable[[Floats], Floats]) -> Floats:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from scipy import special
@@ -111,6 +112,19 @@ class Recipes:
         )
 
 
+class Ranged(Protocol):
+    """What an interval over replicates needs to know about a metric."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def paired(self) -> bool: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
 @dataclass(frozen=True)
 class Estimates:
     """Over strata; None without a baseline."""
@@ -120,7 +134,7 @@ class Estimates:
     difference: RecipeEstimate | None
 
 
-def recipe_interval(estimate: RecipeEstimate, metric: Metric, value: Floats, level: float) -> Pair:
+def recipe_interval(estimate: RecipeEstimate, metric: Ranged, value: Floats, level: float) -> Pair:
     """Intervals (strata,) of a level.
 
     Effective-n Wilson for proportions, the logit scale for AUC, Student cut to the range else. NaN where nothing varies.

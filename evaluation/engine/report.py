@@ -19,7 +19,7 @@ from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_c
 from evaluation.engine.figures import FlipFigures
 from evaluation.engine.intervals import exact_upper
 from evaluation.engine.metrics import Metric, registry
-from evaluation.engine.recipes import Estimates, recipe_interval
+from evaluation.engine.recipes import Estimates, Ranged, recipe_interval
 from evaluation.engine.replicates import residual_variance, spread_interval, underspecification
 from evaluation.engine.sanity import label_findings, score_findings
 from evaluation.engine.strata import Block, Strata, Stratum, blocks
@@ -81,7 +81,7 @@ def _with_all(strata: Strata, cases: int) -> Strata:
 class OverRuns:
     """What several replicates say about one metric, over the strata of a block: mean, interval, difference in which runs and cases are random."""
 
-    def __init__(self, metric: Metric, ours: Floats, theirs: Floats | None, estimates: Estimates, level: float) -> None:
+    def __init__(self, metric: Ranged, ours: Floats, theirs: Floats | None, estimates: Estimates, level: float) -> None:
         self.ours, self.theirs = ours, theirs
         self.mean, self.defined = ours.mean(axis=0), ~np.asarray(np.isnan(ours).any(axis=0))
         self.sd = np.std(ours, axis=0, ddof=1) if len(ours) >= LEAST_RUNS_FOR_SD else np.full(self.mean.size, np.nan)

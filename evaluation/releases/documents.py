@@ -49,7 +49,10 @@ class CheckSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySpec:
-    """A policy with every default filled in. `forbid_registrant` and `forbid_starter`: who registered or started the candidate may not sign it."""
+    """A policy with every default filled in.
+
+    `forbid_registrant`: who registered the candidate may not sign it; `forbid_starter`: nor who started its run or sent its predictions.
+    """
 
     slug: str
     min_n: int

@@ -8,6 +8,7 @@ from evaluation.registry.models import Replicate
 from evaluation.releases.documents import read_policy
 from evaluation.releases.models import Release
 from evaluation.releases.signing import Facts, Item, missing
+from evaluation.runs.models import Part, Run
 from hardcases.projects.models import Project, User
 from hardcases.projects.permissions import ROLES, Can
 
@@ -32,9 +33,15 @@ def facts_of(release: Release) -> Facts:
         policy_name=str(release.policy_version),
         policy_approved_by=release.policy_version.approved_by_name,
         registrants=frozenset(Replicate.objects.filter(model_version=release.candidate).values_list("registered_by__username", flat=True)),
-        starters=frozenset([run.started_by.username]) if run else frozenset(),
+        starters=_starters(run) if run else frozenset(),
         signers=tuple(people_who_can(release.project, Can.SIGN).values_list("username", flat=True)),
     )
+
+
+def _starters(run: Run) -> frozenset[str]:
+    """Who started the run, and who sent predictions for it: both had the evidence in their hands."""
+    senders = Part.objects.filter(run=run, sent_by__isnull=False).values_list("sent_by__username", flat=True)
+    return frozenset([run.started_by.username, *senders])
 
 
 def before_it_can_be_signed(release: Release) -> list[Item]:

@@ -31,7 +31,7 @@ class Facts:
     policy_name: str
     policy_approved_by: str
     registrants: frozenset[str]
-    starters: frozenset[str]
+    starters: frozenset[str]  # of the run, and who sent its predictions
     signers: tuple[str, ...]  # names of the people who could sign: release managers of the project
 
 
@@ -73,7 +73,9 @@ def _signature(facts: Facts) -> Item:
         return Item(code="signature", state="done", sentence=_("Signed"), who="")
     able = [name for name in facts.signers if why_not(facts, name) is None]
     if not able:
-        sentence = _("Nobody in this project may sign: every release manager registered the candidate or started its run")
+        sentence = _(
+            "Nobody in this project may sign: every release manager registered the candidate, started its run or sent its predictions"
+        )
         return Item(code="signature", state="open", sentence=sentence, who=_("project admin: name another release manager"))
     return Item(code="signature", state="waiting", sentence=_("Signature of a release manager"), who=", ".join(able))
 
@@ -83,7 +85,9 @@ def why_not(facts: Facts, name: str) -> str | None:
     if facts.policy.forbid_registrant and name in facts.registrants:
         return _("You registered this candidate. The policy asks for the signature of somebody who did not.")
     if facts.policy.forbid_starter and name in facts.starters:
-        return _("You started the run of this candidate. The policy asks for the signature of somebody who did not.")
+        return _(
+            "You started the run of this candidate or sent its predictions. The policy asks for the signature of somebody who did not."
+        )
     return None
 
 

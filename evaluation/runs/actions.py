@@ -189,7 +189,13 @@ def put_predictions(
         locked = Run.objects.select_for_update().select_related("project").get(pk=run.pk)
         if locked.state != "queued":
             raise _too_late(locked)
-        columns = {"rows": len(answered), "predicted": len(answered), "sha256": sha256, "received_sha256": received.sha256}
+        columns = {
+            "rows": len(answered),
+            "predicted": len(answered),
+            "sha256": sha256,
+            "received_sha256": received.sha256,
+            "sent_by_id": person_behind(actor),
+        }
         Part.objects.update_or_create(run=run, replicate=replicate, step=PLAIN, shard=0, defaults=columns)
         after = {"replicate": replicate, "rows": len(answered), "missing": len(joined.missing), "received_sha256": received.sha256}
         record(actor, "run.predictions_accepted", "run", run.pk, project_id=run.project_id, after=after)

@@ -91,6 +91,7 @@ class Part(models.Model):
     sha256 = models.CharField(max_length=64)
     side_sha256 = models.CharField(max_length=64, null=True)
     received_sha256 = models.CharField(max_length=64, null=True)  # of an uploaded file as it arrived
+    sent_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")  # of an uploaded file
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "replicate", "step", "shard"], name="part_once")]

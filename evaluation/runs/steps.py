@@ -57,6 +57,7 @@ def reuse_parts(old: Run, new: Run) -> int:
             sha256=part.sha256,
             side_sha256=part.side_sha256,
             received_sha256=part.received_sha256,
+            sent_by_id=part.sent_by_id,
         )
         for part in old.parts.all()
         if part.received_sha256 is not None or part.predicted == part.rows

@@ -8,6 +8,7 @@ from django.db import DatabaseError, connection, transaction
 from evaluation.releases import actions, jobs, steps
 from evaluation.releases.models import Acceptance, Release, SignOff
 from evaluation.releases.queries import before_it_can_be_signed
+from evaluation.runs.models import Part
 from hardcases.audit.actors import Actor
 from hardcases.audit.models import AuditEvent
 from hardcases.errors import Forbidden, Invalid
@@ -55,6 +56,13 @@ class SigningTests:
         release = scene.release()
         with pytest.raises(Forbidden, match="registered"):
             _sign(scene.engineer_actor, release)
+
+    def test_who_sent_the_predictions_counts_with_who_started_the_run(self) -> None:
+        scene = a_scene(200)  # the engineer started the run; somebody with every role sent the file
+        sender = Part.objects.get(run=scene.run).sent_by
+        assert sender is not None
+        with pytest.raises(Forbidden, match="sent its predictions"):
+            _sign(person(sender), scene.release())
 
     def test_the_policy_may_let_them(self) -> None:
         scene = a_scene(200)
