@@ -1,5 +1,6 @@
 """Freezing in the background: in short steps, seen by nobody until it is done, and taken up again after a death."""
 
+import uuid
 from collections.abc import Callable, Sequence
 from unittest import mock
 
@@ -94,6 +95,19 @@ class StagingTests:
         assert jobs.run_job(str(job.pk))
         version = Version.objects.get()
         assert (version.cases, list(verification.version_findings(version))) == (5, [])
+
+    def test_a_step_of_a_worker_that_was_taken_over_writes_nothing(self, large: TestSet) -> None:
+        job = stage(large)
+
+        def taken_over(test_set: TestSet, number: int, case_ids: Sequence[int]) -> None:
+            steps.settle(test_set, number, case_ids)
+            Job.objects.filter(pk=job.pk).update(lease_owner=uuid.uuid4())
+
+        with mock.patch.object(test_set_jobs, "settle", side_effect=taken_over):
+            assert jobs.run_job(str(job.pk))
+        assert not Entry.objects.exists()
+        job.refresh_from_db()
+        assert (job.state, job.done) == ("running", 0)
 
     def test_members_that_change_while_it_works_are_pinned_as_they_are_at_the_end(self, large: TestSet) -> None:
         job, case = stage(large), Case.objects.earliest("number")
