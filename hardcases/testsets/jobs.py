@@ -6,7 +6,6 @@ Killed at any point, it goes on from where it was: settling a case twice changes
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
@@ -21,8 +20,8 @@ from hardcases.testsets.steps import CHUNK, settle
 from hardcases.work import leases, pause
 from hardcases.work.models import Job
 
-STEP = 250  # cases a transaction handles: so few that an upload which waits for the only write lock of SQLite hardly notices
-LEAST_BREATH, MOST_BREATH = 0.02, 0.1  # seconds
+STEP, LEAST_STEP = 250, 50  # cases of the first transaction of a large freeze, and of any
+HELD = 0.05  # seconds for which a transaction should keep others from writing
 FREEZE = "testsets.freeze"
 SNAPSHOT = "testsets.snapshot"
 
@@ -54,12 +53,14 @@ def _stage_and_commit(job: Job, test_set: TestSet, number: int) -> Version:
     touches = _touches(test_set)
     case_ids = to_settle(test_set, last, list(touches.values()))
     Job.objects.filter(pk=job.pk).update(total=len(case_ids))
-    for done, chunk in enumerate(in_chunks(case_ids, STEP), start=1):
-        with _taking_turns(), transaction.atomic():
+    done = 0
+    for step, chunk in enumerate(_in_turns(case_ids), start=1):
+        done += len(chunk)
+        with transaction.atomic():
             settle(test_set, number, chunk)
             leases.extend(job)
-            Job.objects.filter(pk=job.pk).update(done=min(done * STEP, len(case_ids)))
-        _look_again(done)
+            Job.objects.filter(pk=job.pk).update(done=done)
+        _look_again(step)
     _forget(list(touches))
     moves = trees.moves(test_set, number)
     leaves = trees.leaves(test_set, test_set.project.key_prefix, moves.buckets)
@@ -76,17 +77,21 @@ def _stage_and_commit(job: Job, test_set: TestSet, number: int) -> Version:
         return freezing.commit(actor=actor, test_set=held, last=last, reason=job.payload["reason"], new_leaves=leaves, moves=moves)
 
 
-@contextmanager
-def _taking_turns() -> Iterator[None]:
-    """Leave the write lock alone for as long as it was held.
+def _in_turns(items: Sequence[int]) -> Iterator[Sequence[int]]:
+    """The items in portions to write about, each in a short transaction: as many as this machine, as busy as it is now, manages in HELD seconds.
 
-    SQLite knows no queue of writers: one that waits looks again after 1 ms and ever more seldom, every 0.1 s in the end, so a job that writes without a break
-    would keep uploads out for ever.
+    After each everybody else may write for as long as it took. SQLite knows no queue of writers: one that waits looks again after 1 ms and ever more seldom,
+    every 0.1 s in the end, so a job that writes without a break would keep uploads out for ever.
     """
-    started = time.monotonic()
-    yield
-    if connection.vendor == "sqlite":
-        time.sleep(min(max(time.monotonic() - started, LEAST_BREATH), MOST_BREATH))
+    done, size = 0, STEP
+    while done < len(items):
+        started = time.monotonic()
+        yield items[done : done + size]
+        done += size
+        took = max(time.monotonic() - started, HELD / 10)
+        size = max(LEAST_STEP, min(CHUNK, int(size * min(max(HELD / took, 0.5), 2))))
+        if connection.vendor == "sqlite":
+            time.sleep(took)
 
 
 def _look_again(steps: int) -> None:
@@ -122,11 +127,10 @@ def _unstage(test_set: TestSet, number: int) -> None:
     """Take back what was staged for a number that does not become a version. Whatever was touched before is found again: the draft is compared anew."""
     closing = list(Entry.objects.filter(test_set=test_set, removed_in=number).values_list("pk", flat=True))
     staged = list(Entry.objects.filter(test_set=test_set, added_in=number).values_list("pk", flat=True))
-    for chunk in in_chunks(staged, CHUNK):
-        with _taking_turns():
-            Entry.objects.filter(pk__in=chunk).delete()
-    for chunk in in_chunks(closing, CHUNK):
-        with _taking_turns(), transaction.atomic():
+    for chunk in _in_turns(staged):
+        Entry.objects.filter(pk__in=chunk).delete()
+    for chunk in _in_turns(closing):
+        with transaction.atomic():
             back = list(Entry.objects.filter(pk__in=chunk).values_list("case_id", flat=True))
             Entry.objects.filter(pk__in=chunk).update(removed_in=None)
             Touch.objects.bulk_create([Touch(test_set=test_set, case_id=case_id) for case_id in back])
@@ -135,8 +139,8 @@ def _unstage(test_set: TestSet, number: int) -> None:
 
 def _tidy(job: Job, test_set: TestSet) -> None:
     """Empty the draft that is now a version, and open it again."""
-    for chunk in in_chunks(list(DraftChange.objects.filter(test_set=test_set).values_list("pk", flat=True)), CHUNK):
-        with _taking_turns(), transaction.atomic():
+    for chunk in _in_turns(list(DraftChange.objects.filter(test_set=test_set).values_list("pk", flat=True))):
+        with transaction.atomic():
             DraftChange.objects.filter(pk__in=chunk).delete()
             leases.extend(job)
     TestSet.objects.filter(pk=test_set.pk).update(staging=None)
