@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from unittest import mock
 
 import pytest
+from django.db import connection
 
 from hardcases.cases.models import Case
 from hardcases.projects.models import Project
@@ -152,6 +153,17 @@ class StagingTests:
         assert answer["Location"] == answer.json()["url"] == f"/api/v1/jobs/{answer.json()['id']}/"
         assert jobs.run_job(answer.json()["id"])
         assert api.get(f"test-sets/{large.slug}/versions/1/").json()["cases"] == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_leaves_no_dead_rows_of_the_draft_behind(large: TestSet) -> None:
+    job = stage(large)
+    jobs.run_job(str(job.pk))
+    assert Version.objects.get().cases == 5
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_relation_size('hardcases_draftchange')")
+            assert cursor.fetchone() == (0,)
 
 
 class ManyAtOnceTests:
