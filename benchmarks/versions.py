@@ -137,7 +137,7 @@ def first_freeze(who: Actor, test_set: TestSet) -> None:
 
 def hundred_changes(test_set: TestSet, spare: list[int], turn: int, user_id: int | None) -> None:
     """40 cases in, 30 out, 30 labelled anew."""
-    after = spare[0] * turn // (2 * TURNS)
+    after = spare[0] * (turn % (2 * TURNS)) // (2 * TURNS)
     entries = Entry.objects.filter(test_set=test_set, removed_in=None, case_id__gt=after).order_by("case_id")
     members = list(entries.values_list("case_id", flat=True)[:6000:100])
     drafted = [(pk, True) for pk in spare[turn * 40 : turn * 40 + 40]] + [(pk, False) for pk in members[:30]]
