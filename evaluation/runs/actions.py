@@ -240,10 +240,8 @@ def _joined(run: Run, received: Received, media_type: str, missing: Missing) -> 
 
 def case_index(version: Version, cases: Members) -> CaseIndex:
     """Every name by which a file may call a member."""
-    names = aliases(version, cases)
-    return CaseIndex(
-        cases.keys, sha256=cases.sha256, external_ids=[name for name, _ in names], external_positions=[position for _, position in names]
-    )
+    external_ids, external_positions = aliases(version, cases)
+    return CaseIndex(cases.keys(), sha256=cases.sha256, external_ids=external_ids, external_positions=external_positions)
 
 
 def cancel_run(*, actor: Actor, run: Run) -> Run:

@@ -24,8 +24,8 @@ def predictions_table(run: Run, replicate: int) -> bytes:
     names = pa.array([*cases.classes, None], pa.string())
     place = pa.array(answers.position, mask=~answers.present)
     columns = {
-        "case": pa.array(cases.keys),
-        "sha256": pa.array(cases.sha256),
+        "case": cases.keys(),
+        "sha256": cases.sha256(),
         "reference": names.take(pa.array(cases.label_codes % len(names))),
         "decided": names.take(pa.array(answers.labels % len(names))),
         **{SCORE + name: pa.array(answers.scores[:, code], from_pandas=True) for code, name in enumerate(cases.classes)},

@@ -57,7 +57,7 @@ def _predict(run: Run, shard: Shard) -> None:
     cases = members_of(run.test_set_version_id)
     replicate = Replicate.objects.select_related("model_version__model").get(model_version=run.model_version_id, number=shard.replicate)
     predictor = predictor_for(replicate, cases.classes, positive_class(run.test_set_version))
-    inputs = [Input(cases.content_bytes[row].tobytes().hex(), str(cases.kinds[row])) for row in range(shard.first, shard.last)]
+    inputs = [Input(cases.content(row), cases.kind(row)) for row in range(shard.first, shard.last)]
     store, answers, milliseconds = get_store(), Answering(len(inputs), len(cases.classes)), []
     with beating(lambda: _extended(shard)):
         started = time.monotonic()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
@@ -116,6 +117,7 @@ def answers_of(run: Run, cases: Members, replicate: Replicate) -> Answers:
     labels = np.full(run.cases, -1, dtype=np.int32)
     present = position >= 0
     labels[present] = decided[position[present]]
+    pa.default_memory_pool().release_unused()  # the pool would keep what reading took, beside what the next replicate takes
     return Answers(replicate.number, predictions, position, labels, _digest(rows))
 
 

@@ -117,7 +117,7 @@ def _flip(material: Material, row: int, outcome: str, swing: float) -> Flip:
     code = int(cases.label_codes[row])
     return Flip(
         case_id=int(cases.case_ids[row]),
-        key=f"{cases.key_prefix}-{cases.numbers[row]}",
+        key=cases.key(row),
         label=cases.classes[code] if code >= 0 else "",
         outcome=outcome,
         candidate=_said(material.candidate[0], cases.classes, row, code),

@@ -77,7 +77,7 @@ def unanswered(material: Material) -> Report:
             code = why_unanswered(answers, int(row))
             reasons[code] = reasons.get(code, 0) + 1
             if len(listed) < LISTED:
-                listed.append({"case": material.cases.keys[int(row)], "replicate": answers.replicate, "reason": code})
+                listed.append({"case": material.cases.key(int(row)), "replicate": answers.replicate, "reason": code})
     return {"count": sum(reasons.values()), "reasons": reasons, "first": listed}
 
 

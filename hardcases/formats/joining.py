@@ -1,6 +1,6 @@
 """Joins an uploaded table of predictions to the cases of a test set: by id, never by position, and all or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -17,15 +17,23 @@ from hardcases.formats.tables import PredictionTable
 Missing = Literal["refuse", "wrong"]
 Texts: TypeAlias = Sequence[str] | pa.StringArray
 Positions: TypeAlias = Sequence[int] | npt.NDArray[np.int64]
+_Group: TypeAlias = tuple[pa.StringArray, npt.NDArray[np.int64]]  # names, and the position of each
 _UNKNOWN = -1
 
 
 class CaseIndex:
     """Every name by which a file may call a case of a test set; `keys` holds the key of each position in the test set's order."""
 
-    def __init__(self, keys: Texts, *, sha256: Texts = (), external_ids: Texts = (), external_positions: Positions = ()) -> None:
+    def __init__(
+        self,
+        keys: Texts,
+        *,
+        sha256: Callable[[], Texts] = lambda: (),
+        external_ids: Texts = (),
+        external_positions: Positions = (),
+    ) -> None:
         """`keys` and `sha256` (hex) in the order of the test set; `external_ids` any number a case, `external_positions` the position of
-        each.
+        each. The digests are asked for when a name is none of the others.
 
         Sequences of str, or Arrow string arrays, which cost nothing to take over. A name means the case with that key, else with that
         external id, else with that digest. As every case may be named once only, a file that is misread by this order is refused, not
@@ -33,7 +41,8 @@ class CaseIndex:
         """
         self.keys = _texts(keys)
         order = np.arange(len(self.keys), dtype=np.int64)
-        self._groups = ((self.keys, order), (_texts(external_ids), np.asarray(external_positions, dtype=np.int64)), (_texts(sha256), order))
+        others = _texts(external_ids), np.asarray(external_positions, dtype=np.int64)
+        self._groups: tuple[Callable[[], _Group], ...] = (lambda: (self.keys, order), lambda: others, lambda: (_texts(sha256()), order))
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -43,9 +52,12 @@ class CaseIndex:
         positions = np.full(len(names), _UNKNOWN, dtype=np.int64)
         if pc.any(pc.starts_with(names, "sha256:")).as_py():
             names = pc.replace_substring_regex(names, "^sha256:([0-9a-f]{64})$", r"\1")
-        for known, position in self._groups:
+        for group in self._groups:
             open_rows = np.flatnonzero(positions == _UNKNOWN)
-            if not len(open_rows) or not len(known):
+            if not len(open_rows):
+                break
+            known, position = group()
+            if not len(known):
                 continue
             asked = names if len(open_rows) == len(names) else names.take(pa.array(open_rows))
             found = pc.index_in(asked, value_set=known, skip_nulls=True)

@@ -115,16 +115,21 @@ def freeze_rows(*, actor: Actor, test_set: TestSet, reason: str) -> Version:
     return version
 
 
-@transaction.atomic
 def stage(*, actor: Actor, test_set: TestSet, reason: str) -> Job:
     """Have a worker freeze a draft of any size; until it has, the draft stands still. Asking again returns the same job, and wakes one that failed.
 
     Raises Unlabelled at once; the job ends with the sentence of whatever is refused later.
     """
+    if not TestSet.objects.filter(pk=test_set.pk, staging__isnull=False).exists():  # before any lock: it reads the whole draft
+        refuse_unlabelled(test_set, Case.objects.filter(pk__in=DraftChange.objects.filter(test_set=test_set, adds=True).values("case_id")))
+    return _staged(actor, test_set, reason)
+
+
+@transaction.atomic
+def _staged(actor: Actor, test_set: TestSet, reason: str) -> Job:
     held = TestSet.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(pk=test_set.pk)
     last = newest(held)
     if held.staging is None:
-        refuse_unlabelled(held, Case.objects.filter(pk__in=DraftChange.objects.filter(test_set=held, adds=True).values("case_id")))
         held.staging = last.number + 1 if last else 1
         held.save(update_fields=["staging"])
     payload = jobs.freeze_payload(actor, held, reason)

@@ -5,7 +5,7 @@ Killed at any point, it goes on from where it was: settling a case twice changes
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -20,8 +20,8 @@ from hardcases.testsets.steps import CHUNK, settle
 from hardcases.work import leases, pause
 from hardcases.work.models import Job
 
-# SQLite knows no queue of writers: one that waits looks again every 0.1 s, so a job that writes without a break would keep uploads out for ever.
-BREATH = 0.1
+STEP, LEAST_STEP = 250, 50  # cases of the first transaction of a large freeze, and of any
+HELD = 0.05  # seconds for which a transaction should keep others from writing
 FREEZE = "testsets.freeze"
 SNAPSHOT = "testsets.snapshot"
 
@@ -53,13 +53,14 @@ def _stage_and_commit(job: Job, test_set: TestSet, number: int) -> Version:
     touches = _touches(test_set)
     case_ids = to_settle(test_set, last, list(touches.values()))
     Job.objects.filter(pk=job.pk).update(total=len(case_ids))
-    for done, chunk in enumerate(in_chunks(case_ids, CHUNK), start=1):
+    done = 0
+    for step, chunk in enumerate(_in_turns(case_ids), start=1):
+        done += len(chunk)
         with transaction.atomic():
             settle(test_set, number, chunk)
-        leases.extend(job)
-        Job.objects.filter(pk=job.pk).update(done=min(done * CHUNK, len(case_ids)))
-        _breathe()
-        _look_again(done)
+            leases.extend(job)
+            Job.objects.filter(pk=job.pk).update(done=done)
+        _look_again(step)
     _forget(list(touches))
     moves = trees.moves(test_set, number)
     leaves = trees.leaves(test_set, test_set.project.key_prefix, moves.buckets)
@@ -76,9 +77,21 @@ def _stage_and_commit(job: Job, test_set: TestSet, number: int) -> Version:
         return freezing.commit(actor=actor, test_set=held, last=last, reason=job.payload["reason"], new_leaves=leaves, moves=moves)
 
 
-def _breathe() -> None:
-    if connection.vendor == "sqlite":
-        time.sleep(BREATH)
+def _in_turns(items: Sequence[int]) -> Iterator[Sequence[int]]:
+    """The items in portions to write about, each in a short transaction: as many as this machine, as busy as it is now, manages in HELD seconds.
+
+    After each everybody else may write for as long as it took. SQLite knows no queue of writers: one that waits looks again after 1 ms and ever more seldom,
+    every 0.1 s in the end, so a job that writes without a break would keep uploads out for ever.
+    """
+    done, size = 0, STEP
+    while done < len(items):
+        started = time.monotonic()
+        yield items[done : done + size]
+        done += size
+        took = max(time.monotonic() - started, HELD / 10)
+        size = max(LEAST_STEP, min(CHUNK, int(size * min(max(HELD / took, 0.5), 2))))
+        if connection.vendor == "sqlite":
+            time.sleep(took)
 
 
 def _look_again(steps: int) -> None:
@@ -114,9 +127,9 @@ def _unstage(test_set: TestSet, number: int) -> None:
     """Take back what was staged for a number that does not become a version. Whatever was touched before is found again: the draft is compared anew."""
     closing = list(Entry.objects.filter(test_set=test_set, removed_in=number).values_list("pk", flat=True))
     staged = list(Entry.objects.filter(test_set=test_set, added_in=number).values_list("pk", flat=True))
-    for chunk in in_chunks(staged, CHUNK):
+    for chunk in _in_turns(staged):
         Entry.objects.filter(pk__in=chunk).delete()
-    for chunk in in_chunks(closing, CHUNK):
+    for chunk in _in_turns(closing):
         with transaction.atomic():
             back = list(Entry.objects.filter(pk__in=chunk).values_list("case_id", flat=True))
             Entry.objects.filter(pk__in=chunk).update(removed_in=None)
@@ -126,10 +139,13 @@ def _unstage(test_set: TestSet, number: int) -> None:
 
 def _tidy(job: Job, test_set: TestSet) -> None:
     """Empty the draft that is now a version, and open it again."""
-    for chunk in in_chunks(list(DraftChange.objects.filter(test_set=test_set).values_list("pk", flat=True)), 5 * CHUNK):
-        DraftChange.objects.filter(pk__in=chunk).delete()
-        leases.extend(job)
-        _breathe()
+    for chunk in _in_turns(list(DraftChange.objects.filter(test_set=test_set).values_list("pk", flat=True))):
+        with transaction.atomic():
+            DraftChange.objects.filter(pk__in=chunk).delete()
+            leases.extend(job)
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:  # the next freezes would read a million dead rows until the server's own vacuum comes by
+            cursor.execute("VACUUM (ANALYZE) hardcases_draftchange")
     TestSet.objects.filter(pk=test_set.pk).update(staging=None)
 
 

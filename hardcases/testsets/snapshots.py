@@ -7,11 +7,12 @@ and is written again from them, which is also how a lawful erasure reaches it.
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import rfc8785
 from django.db import transaction
@@ -32,15 +33,16 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """The n members of a version in the order of their numbers. Arrays have n rows; texts are made when they are first asked for."""
+    """The n members of a version in the order of their numbers. Arrays have n rows; texts are made when they are asked for and not kept: a worker holds this."""
 
     key_prefix: str
     case_ids: Integers
     numbers: Integers
     uid_bytes: Bytes  # (n, 16)
     content_bytes: Bytes  # (n, 32): SHA-256 of the stored bytes, which is what a model reads
-    received_bytes: Bytes  # (n, 32): SHA-256 of the bytes as they were received
-    kinds: NDArray[np.str_]
+    received_bytes: Bytes  # (n, 32): SHA-256 of the bytes as they were received; the same array where that is the same
+    kind_names: tuple[str, ...]
+    kind_codes: Codes  # index into kind_names
     classes: tuple[str, ...]
     label_codes: Codes  # index into classes, -1 for a label that is none of them
     clusters: Integers | None  # equal numbers: same cluster; None where the project has no cluster attribute
@@ -50,47 +52,63 @@ class Members:
     def __len__(self) -> int:
         return len(self.case_ids)
 
-    @cached_property
-    def keys(self) -> list[str]:
-        """XR-1061 …"""
-        return [f"{self.key_prefix}-{number}" for number in self.numbers.tolist()]
+    def key(self, row: int) -> str:
+        """XR-1061."""
+        return f"{self.key_prefix}-{self.numbers[row]}"
 
-    @cached_property
-    def uids(self) -> list[str]:
-        """As they stand in the manifest."""
-        return [f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" for text in _hex(self.uid_bytes)]
+    def kind(self, row: int) -> str:
+        """image, text or record."""
+        return self.kind_names[int(self.kind_codes[row])]
 
-    @cached_property
-    def content(self) -> list[str]:
-        """Name of each member's blob."""
-        return _hex(self.content_bytes)
+    def content(self, row: int) -> str:
+        """Name of the member's blob."""
+        return bytes(self.content_bytes[row]).hex()
 
-    @cached_property
-    def sha256(self) -> list[str]:
-        """The digest by which the sender knows each member."""
+    def keys(self) -> pa.StringArray:
+        """Every member's key."""
+        return pc.binary_join_element_wise(self.key_prefix, pa.array(self.numbers).cast(pa.string()), "-")
+
+    def sha256(self) -> pa.StringArray:
+        """The digests, in hex, by which the sender knows the members."""
         return _hex(self.received_bytes)
 
 
 def members(version: Version) -> Members:
     """The version's members. Reads the snapshot, and writes it first if there is none."""
     snapshot = Snapshot.objects.filter(version=version).first() or build(version)
-    texts = _texts(_arrow_schema(version.header["schema"]))
-    table = pq.read_table(pa.BufferReader(get_store().read(snapshot.sha256)), read_dictionary=texts)
-    return _members(version, table.unify_dictionaries().combine_chunks())
+    texts = _texts(arrow_schema(version.header["schema"]))
+    file = pq.ParquetFile(pa.BufferReader(get_store().read(snapshot.sha256)), read_dictionary=texts)
+    found = _members(version, _Columns(file))
+    pa.default_memory_pool().release_unused()  # the pool would keep what reading took, several times what is kept here
+    return found
 
 
-def aliases(version: Version, of: Members) -> list[tuple[str, int]]:
-    """(external id, position in `of`) of every name that production gave a member. Names may come after freezing, so they are looked up when they are needed."""
-    position = dict(zip(of.case_ids.tolist(), range(len(of)), strict=True))
-    names = ExternalId.objects.filter(project=version.test_set.project_id).order_by("pk").values_list("value", "case_id")
-    return [(value, position[case_id]) for value, case_id in names.iterator(chunk_size=ROWS_AT_ONCE) if case_id in position]
+def aliases(version: Version, of: Members) -> tuple[pa.StringArray, Integers]:
+    """Every external id that production gave a member, and that member's position in `of`.
+
+    Names may come after freezing, so they are looked up when they are needed.
+    """
+    order = np.argsort(of.case_ids, kind="stable")
+    ascending = of.case_ids[order]
+    rows = ExternalId.objects.filter(project=version.test_set.project_id).order_by("pk").values_list("value", "case_id")
+    names, positions = [pa.array([], pa.string())], [np.empty(0, dtype=np.int64)]
+    found = rows.iterator(chunk_size=ROWS_AT_ONCE)
+    while some := list(islice(found, ROWS_AT_ONCE)):
+        case_ids = np.array([case_id for _, case_id in some], dtype=np.int64)
+        place = np.searchsorted(ascending, case_ids)
+        place[place == len(of)] = 0
+        member = np.flatnonzero(ascending[place] == case_ids) if len(of) else np.empty(0, dtype=np.int64)
+        names.append(pa.array([some[index][0] for index in member], pa.string()))
+        positions.append(order[place[member]])
+    return pa.concat_arrays(names), np.concatenate(positions)
 
 
 def build(version: Version) -> Snapshot:
     """Write the snapshot from the entries. Called outside a transaction: it writes a file."""
     while True:
         erased = Erasure.objects.filter(version=version).count()
-        sha256 = get_store().put_bytes(_table(version))
+        schema = arrow_schema(version.header["schema"])
+        sha256 = get_store().put_bytes(to_parquet(schema, _batches(version, schema)))
         with transaction.atomic():
             TestSet.objects.select_for_update(no_key=True).get(pk=version.test_set_id)
             if Erasure.objects.filter(version=version).count() == erased:
@@ -104,21 +122,21 @@ def drop_unused(digests: Iterable[str]) -> None:
             get_store().delete(digest)
 
 
-def _table(version: Version) -> bytes:
-    schema = _arrow_schema(version.header["schema"])
+def to_parquet(schema: pa.Schema, tables: Iterable[pa.Table]) -> bytes:
+    """A snapshot's bytes. Digests do not compress, and few different texts are best kept as a dictionary, which is also how they are read."""
     out = io.BytesIO()
-    # Digests do not compress, and few different texts are best kept as a dictionary, which is also how they are read.
     compression = {field.name: "none" if pa.types.is_fixed_size_binary(field.type) else "zstd" for field in schema}
     with pq.ParquetWriter(out, schema, compression=compression, use_dictionary=_texts(schema)) as writer:
-        for batch in _batches(version, schema):
-            writer.write_table(batch)
+        for table in tables:
+            writer.write_table(table)
     return out.getvalue()
 
 
 _TYPES = {"category": pa.string(), "boolean": pa.bool_(), "number": pa.float64()}
 
 
-def _arrow_schema(pinned: dict[str, Any]) -> pa.Schema:
+def arrow_schema(pinned: dict[str, Any]) -> pa.Schema:
+    """The columns of a snapshot, from what the version pins of its project."""
     fixed = [
         ("case_id", pa.int64()),
         ("number", pa.int64()),
@@ -194,38 +212,64 @@ def _row(row: tuple[Any, ...], pinned: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _members(version: Version, table: pa.Table) -> Members:
+class _Columns:
+    """The columns of a snapshot, each read when it is asked for and kept by nobody: all at once they would take several times what is made of them."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self.file = file
+
+    def array(self, name: str) -> pa.Array:
+        """A column in one piece; texts are dictionary-encoded."""
+        return self.file.read(columns=[name]).unify_dictionaries().column(0).combine_chunks()
+
+    def texts(self, name: str) -> pa.DictionaryArray:
+        """A column of texts; an empty one is not encoded by the reader."""
+        column = self.array(name)
+        return column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+
+    def wide(self, name: str, width: int) -> Bytes:
+        """A column of `width` bytes a row as a matrix."""
+        array = self.array(name)
+        data = np.frombuffer(array.buffers()[1], dtype=np.uint8) if len(array) else np.empty(0, dtype=np.uint8)
+        return data[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)
+
+
+def _members(version: Version, columns: _Columns) -> Members:
     pinned = version.header["schema"]
     classes = tuple(pinned["classes"])
-    kinds, labels, strata = (_encoded(table, name) for name in ("kind", "label", "strata"))
+    kinds, labels = columns.texts("kind"), columns.texts("label")
     known = {name: code for code, name in enumerate(classes)}
     label_codes = np.array([*(known.get(name, -1) for name in labels.dictionary.to_pylist()), -1], dtype=np.int32)[codes_of(labels)]
+    content, received = columns.wide("content", 32), columns.wide("received", 32)
     return Members(
         key_prefix=version.test_set.project.key_prefix,
-        case_ids=table["case_id"].to_numpy(),
-        numbers=table["number"].to_numpy(),
-        uid_bytes=_wide(table, "uid", 16),
-        content_bytes=_wide(table, "content", 32),
-        received_bytes=_wide(table, "received", 32),
-        kinds=np.array([*kinds.dictionary.to_pylist(), ""])[codes_of(kinds)],
+        case_ids=columns.array("case_id").to_numpy(),
+        numbers=columns.array("number").to_numpy(),
+        uid_bytes=columns.wide("uid", 16),
+        content_bytes=content,
+        received_bytes=content if np.array_equal(content, received) else received,
+        kind_names=tuple(kinds.dictionary.to_pylist()),
+        kind_codes=codes_of(kinds),
         classes=classes,
         label_codes=label_codes,
-        clusters=None if pinned["cluster_attribute"] is None else _clusters(_encoded(table, "cluster")),
-        groupings=tuple(_groupings(table, pinned, classes, label_codes)),
-        named=tuple(_named(version, strata)),
+        clusters=None if pinned["cluster_attribute"] is None else _clusters(columns.texts("cluster")),
+        groupings=tuple(_groupings(columns, pinned, classes, label_codes)),
+        named=tuple(_named(version, columns.texts("strata"))),
     )
 
 
-def _groupings(table: pa.Table, pinned: dict[str, Any], classes: tuple[str, ...], label_codes: Codes) -> Iterator[Grouping]:
+def _groupings(columns: _Columns, pinned: dict[str, Any], classes: tuple[str, ...], label_codes: Codes) -> Iterator[Grouping]:
     if classes:
         yield by_class(classes, label_codes)
     for attribute in _grouped(pinned):
         name = attribute["name"]
-        column = _array(table, f"attribute:{name}")
+        column = columns.array(f"attribute:{name}")
         if attribute["type"] == "number":
             yield by_bin(name, column.to_numpy(zero_copy_only=False), attribute["bins"])
             continue
-        found = by_value(name, column if attribute["type"] == "category" else column.cast(pa.string()).dictionary_encode())
+        found = by_value(
+            name, columns.texts(f"attribute:{name}") if attribute["type"] == "category" else column.cast(pa.string()).dictionary_encode()
+        )
         if found is not None:
             yield found
 
@@ -247,22 +291,11 @@ def _clusters(column: pa.DictionaryArray) -> Integers:
     return codes
 
 
-def _encoded(table: pa.Table, name: str) -> pa.DictionaryArray:
-    return _array(table, name) if len(table) else pa.array([], pa.dictionary(pa.int32(), pa.string()))
+_DIGITS = np.array([list(b"%02x" % byte) for byte in range(256)], dtype=np.uint8)
 
 
-def _array(table: pa.Table, name: str) -> pa.Array:
-    """A column that `combine_chunks` has put in one piece."""
-    return table[name].chunk(0) if table[name].num_chunks else pa.array([], table[name].type)
-
-
-def _wide(table: pa.Table, name: str, width: int) -> Bytes:
-    """A column of fixed-size bytes as a matrix, without a copy of more than the column."""
-    array = _array(table, name)
-    data = np.frombuffer(array.buffers()[1], dtype=np.uint8) if len(array) else np.empty(0, dtype=np.uint8)
-    return data[array.offset * width : (array.offset + len(array)) * width].reshape(-1, width)
-
-
-def _hex(rows: Bytes) -> list[str]:
-    width, text = 2 * rows.shape[1], rows.tobytes().hex()
-    return [text[start : start + width] for start in range(0, len(text), width)]
+def _hex(rows: Bytes) -> pa.StringArray:
+    """Each row in hex, without a Python object a row."""
+    width = 2 * rows.shape[1]
+    offsets = pa.array(np.arange(len(rows) + 1, dtype=np.int64) * width, pa.int64()).cast(pa.int32())
+    return pa.StringArray.from_buffers(len(rows), offsets.buffers()[1], pa.py_buffer(_DIGITS[rows].reshape(-1)))

@@ -6,6 +6,7 @@ All of them describe the newest version. Bringing them to the next one reads and
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
 
@@ -54,12 +55,17 @@ class Moves:
     changed: int
 
 
+COLUMNS = ("bucket", "case__uid", "case__number", "content_digest", "attributes_digest", "label_digest", "label_revision__number", "strata")
+
+
 def members(entries: QuerySet[Entry]) -> Iterator[Member]:
     """The entries as members, ascending by bucket."""
-    rows = entries.order_by("bucket").values_list(
-        "bucket", "case__uid", "case__number", "content_digest", "attributes_digest", "label_digest", "label_revision__number", "strata"
-    )
-    return (Member(*row) for row in rows.iterator(chunk_size=5_000))
+    return (Member(*row) for row in entries.order_by("bucket").values_list(*COLUMNS).iterator(chunk_size=5_000))
+
+
+def few_members(entries: QuerySet[Entry]) -> list[Member]:
+    """`members` of some buckets, sorted here: asked for an order and by a cursor, PostgreSQL would walk the index over all buckets of the set."""
+    return sorted((Member(*row) for row in entries.order_by().values_list(*COLUMNS)), key=itemgetter(0))
 
 
 def members_of(version: Version) -> QuerySet[Entry]:
@@ -93,11 +99,10 @@ def leaves(test_set: TestSet, key_prefix: str, buckets: dict[str, set[int]]) -> 
     """The new digests of these buckets of each tree, from the entries that are open now."""
     entries = Entry.objects.filter(test_set=test_set, removed_in=None)
     touched = buckets.get(LINES, set())
-    if len(touched) <= FEW_BUCKETS:
-        entries = entries.filter(bucket__in=touched)
+    found_members = few_members(entries.filter(bucket__in=touched)) if len(touched) <= FEW_BUCKETS else members(entries)
     empty = tree.leaf([])
     found: dict[str, dict[int, bytes]] = {name: dict.fromkeys(places, empty) for name, places in buckets.items()}
-    for bucket, group in _by_bucket(members(entries)):
+    for bucket, group in _by_bucket(found_members):
         for name, places in buckets.items():
             if bucket in places:
                 found[name][bucket] = tree.leaf(_lines(name, group, key_prefix))

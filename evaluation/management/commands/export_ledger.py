@@ -138,7 +138,7 @@ def _predictions(project: Project, run: Run, part: Part, cases: Members) -> Iter
             "replicate": part.replicate,
             "step": part.step,
             "shard": part.shard,
-            "case": cases.keys[row],
+            "case": cases.key(row),
             "label": cases.classes[code] if code >= 0 else None,
             "scores": [_number(score) for score in read.scores[index].tolist()],
             "value": _number(float(read.value[index])),

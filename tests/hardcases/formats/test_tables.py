@@ -22,7 +22,7 @@ DIGITS = ["a", "b", "c"]
 CSV, NDJSON, JSON, PARQUET = "text/csv", "application/x-ndjson", "application/json", "application/vnd.apache.parquet"
 KEYS = ["XR-1", "XR-2", "XR-3"]
 SHA = [f"{n:064x}" for n in (11, 12, 13)]
-IDS = CaseIndex(KEYS, sha256=SHA, external_ids=["req-1", "req-2", "alias-2"], external_positions=[0, 1, 1])
+IDS = CaseIndex(KEYS, sha256=lambda: SHA, external_ids=["req-1", "req-2", "alias-2"], external_positions=[0, 1, 1])
 
 
 def joined(content, kind=CSV, *, ids=IDS, classes=CLASSES, positive="nodule", missing="refuse"):

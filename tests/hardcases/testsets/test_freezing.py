@@ -1,6 +1,8 @@
 """Freezing: what a version holds, what it costs to change it, and what is refused."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from hardcases.audit.models import AuditEvent
 from hardcases.cases.models import Case
@@ -92,6 +94,22 @@ class FreezeTests:
         one, two = build.a_version(project, cases), build.a_version(project, cases)
         assert one.root == two.root
         assert one.digest != two.digest
+
+    def test_a_small_change_reads_its_buckets_and_no_order_of_all_of_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            "hardcases.testsets.tree.bucket", lambda uid: uid.int % 2
+        )  # so that a bucket holds several, and not one after the other
+        project = people.a_project()
+        cases = [build.a_case(project) for _ in range(8)]
+        test_set = build.a_test_set(project, cases)
+        frozen(test_set)
+        build.relabel(cases[0], "nodule")
+        build.relabel(cases[1], "nodule")
+        with CaptureQueriesContext(connection) as asked:
+            version = actions.freeze_rows(actor=people.actor(project), test_set=test_set, reason="few")
+        assert version.root == whole_root(version)
+        # With an order to give, a cursor of PostgreSQL reads every bucket of the set.
+        assert not [query["sql"] for query in asked if 'ORDER BY "hardcases_entry"."bucket"' in query["sql"]]
 
 
 class StratumPinTests:

@@ -5,7 +5,7 @@ import pytest
 
 from hardcases.blobs.store import get_store
 from hardcases.cases.models import Case, ExternalId
-from hardcases.testsets import snapshots
+from hardcases.testsets import actions, snapshots
 from hardcases.testsets.models import Snapshot, Stratum
 from tests.builders import people
 from tests.builders import testsets as build
@@ -25,10 +25,10 @@ class MembersTests:
         ]
         of = snapshots.members(build.a_version(project, cases[::-1]))
         assert of.case_ids.tolist() == [case.pk for case in cases]
-        assert of.keys == [case.key for case in cases]
-        assert of.uids == [str(case.uid) for case in cases]
-        assert of.content == of.sha256 == [case.sha256 for case in cases]
-        assert of.kinds.tolist() == ["text"] * 4
+        assert of.keys().to_pylist() == [of.key(row) for row in range(4)] == [case.key for case in cases]
+        assert [bytes(uid) for uid in of.uid_bytes] == [case.uid.bytes for case in cases]
+        assert of.sha256().to_pylist() == [of.content(row) for row in range(4)] == [case.sha256 for case in cases]
+        assert [of.kind(row) for row in range(4)] == ["text"] * 4
         assert (of.classes, of.label_codes.tolist()) == (("normal", "nodule"), [1, 0, 0, -1])
         assert of.clusters is not None
         assert of.clusters[0] == of.clusters[1]
@@ -87,4 +87,42 @@ class MembersTests:
         version = build.a_version(project, cases[1:])
         ExternalId.objects.bulk_create(ExternalId(project=project, case=case, value=f"req-{case.number}") for case in cases)
         of = snapshots.members(version)
-        assert snapshots.aliases(version, of) == [(f"req-{case.number}", position) for position, case in enumerate(cases[1:])]
+        names, positions = snapshots.aliases(version, of)
+        assert names.to_pylist() == [f"req-{case.number}" for case in cases[1:]]
+        assert positions.tolist() == [0, 1]
+
+    def test_names_are_looked_up_in_portions_and_in_any_order_of_ids(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(snapshots, "ROWS_AT_ONCE", 2)
+        project = people.a_project()
+        cases = [build.a_case(project) for _ in range(4)]
+        numbers = [case.number for case in cases]
+        for case in cases:
+            Case.objects.filter(pk=case.pk).update(number=100 - case.number)
+        version = build.a_version(project, cases[:3])
+        ExternalId.objects.bulk_create(
+            ExternalId(project=project, case=case, value=f"{case.pk}-{turn}") for turn in range(2) for case in cases
+        )
+        of = snapshots.members(version)
+        assert of.numbers.tolist() == sorted(100 - number for number in numbers[:3])
+        names, positions = snapshots.aliases(version, of)
+        assert names.to_pylist() == [f"{case.pk}-{turn}" for turn in range(2) for case in cases[:3]]
+        assert of.case_ids[positions].tolist() == [case.pk for case in cases[:3]] * 2
+
+    def test_a_version_without_members(self) -> None:
+        project = people.a_project()
+        case = build.a_case(project, site="a")
+        version = build.a_version(project, [case])
+        build.draft(version.test_set, remove=[case])
+        empty = actions.freeze(actor=people.actor(project), test_set=version.test_set, reason="none left")
+        ExternalId.objects.create(project=project, case=case, value="req-1")
+        of = snapshots.members(empty)
+        assert (len(of), of.keys().to_pylist(), of.sha256().to_pylist()) == (0, [], [])
+        assert [len(column) for column in snapshots.aliases(empty, of)] == [0, 0]
+
+    def test_bytes_that_were_received_otherwise_than_they_are_stored(self) -> None:
+        project = people.a_project()
+        cases = [build.a_case(project) for _ in range(2)]
+        Case.objects.filter(pk=cases[0].pk).update(stored_sha256="0" * 64)
+        of = snapshots.members(build.a_version(project, cases))
+        assert [of.content(row) for row in range(2)] == ["0" * 64, cases[1].sha256]
+        assert of.sha256().to_pylist() == [case.sha256 for case in cases]

@@ -1,9 +1,11 @@
 """Freezing in the background: in short steps, seen by nobody until it is done, and taken up again after a death."""
 
+import uuid
 from collections.abc import Callable, Sequence
 from unittest import mock
 
 import pytest
+from django.db import connection
 
 from hardcases.cases.models import Case
 from hardcases.projects.models import Project
@@ -29,7 +31,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large begins at four changes, and a step handles two cases."""
     monkeypatch.setattr(actions, "LARGE", 3)
     monkeypatch.setattr("hardcases.testsets.queries.LARGE", 3)
-    monkeypatch.setattr(test_set_jobs, "CHUNK", 2)
+    monkeypatch.setattr(test_set_jobs, "STEP", 2)
 
 
 @pytest.fixture
@@ -95,6 +97,19 @@ class StagingTests:
         version = Version.objects.get()
         assert (version.cases, list(verification.version_findings(version))) == (5, [])
 
+    def test_a_step_of_a_worker_that_was_taken_over_writes_nothing(self, large: TestSet) -> None:
+        job = stage(large)
+
+        def taken_over(test_set: TestSet, number: int, case_ids: Sequence[int]) -> None:
+            steps.settle(test_set, number, case_ids)
+            Job.objects.filter(pk=job.pk).update(lease_owner=uuid.uuid4())
+
+        with mock.patch.object(test_set_jobs, "settle", side_effect=taken_over):
+            assert jobs.run_job(str(job.pk))
+        assert not Entry.objects.exists()
+        job.refresh_from_db()
+        assert (job.state, job.done) == ("running", 0)
+
     def test_members_that_change_while_it_works_are_pinned_as_they_are_at_the_end(self, large: TestSet) -> None:
         job, case = stage(large), Case.objects.earliest("number")
         moves = trees.moves
@@ -138,6 +153,17 @@ class StagingTests:
         assert answer["Location"] == answer.json()["url"] == f"/api/v1/jobs/{answer.json()['id']}/"
         assert jobs.run_job(answer.json()["id"])
         assert api.get(f"test-sets/{large.slug}/versions/1/").json()["cases"] == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_leaves_no_dead_rows_of_the_draft_behind(large: TestSet) -> None:
+    job = stage(large)
+    jobs.run_job(str(job.pk))
+    assert Version.objects.get().cases == 5
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_relation_size('hardcases_draftchange')")
+            assert cursor.fetchone() == (0,)
 
 
 class ManyAtOnceTests:
