@@ -80,8 +80,7 @@ def _stage_and_commit(job: Job, test_set: TestSet, number: int) -> Version:
 def _in_turns(items: Sequence[int]) -> Iterator[Sequence[int]]:
     """The items in portions to write about, each in a short transaction: as many as this machine, as busy as it is now, manages in HELD seconds.
 
-    After each everybody else may write for as long as it took. SQLite knows no queue of writers: one that waits looks again after 1 ms and ever more seldom,
-    every 0.1 s in the end, so a job that writes without a break would keep uploads out for ever.
+    Writers wait in a queue (on SQLite in ours, `database.turns`), so that an upload waits for one portion at most.
     """
     done, size = 0, STEP
     while done < len(items):
@@ -90,8 +89,6 @@ def _in_turns(items: Sequence[int]) -> Iterator[Sequence[int]]:
         done += size
         took = max(time.monotonic() - started, HELD / 10)
         size = max(LEAST_STEP, min(CHUNK, int(size * min(max(HELD / took, 0.5), 2))))
-        if connection.vendor == "sqlite":
-            time.sleep(took)
 
 
 def _look_again(steps: int) -> None:
