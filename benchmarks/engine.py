@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from evaluation.engine.data import Comparison, Task, arm
-from evaluation.engine.figures import rank_figures, table_of
-from evaluation.engine.metrics import metric_of
 from evaluation.engine.report import comparison_of, report
-from evaluation.engine.strata import Grouping, Stratum, blocks
+from evaluation.engine.strata import Grouping, Stratum
+from evaluation.engine.points import values
 
 TASK = Task(("negative", "positive"), 1)
 NAMES = ["accuracy", "balanced_accuracy", "sensitivity", "specificity", "ppv", "f1", "mcc", "roc_auc"]
@@ -43,12 +42,8 @@ def evaluation(cases: int) -> tuple[Comparison, list[Grouping]]:
 def ours(found: Comparison, strata: list[Grouping]) -> dict[str, NDArray[np.float64]]:
     """Values (8,) of every stratum, from fresh predictions: sorting is part of the cost."""
     candidate = arm(TASK, found.cases, found.candidate[0].labels, found.candidate[0].scores)
-    metrics, out = [metric_of(TASK, name) for name in NAMES], {}
-    for block in blocks([Stratum("all", np.ones(found.cases, dtype=np.bool_)), *strata], found.cases):
-        table = table_of(found, block, candidate)
-        columns = [rank_figures(found, block, candidate, m).value if m.kind == "rank" else m.value(table) for m in metrics]
-        out |= dict(zip(block.names, np.stack(columns, axis=1), strict=True))
-    return out
+    everyone = Stratum("all", np.ones(found.cases, dtype=np.bool_))
+    return values(comparison_of(TASK, found.truth, [candidate]), [everyone, *strata], NAMES)
 
 
 def theirs(truth: NDArray[np.int64], labels: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:

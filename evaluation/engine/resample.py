@@ -15,7 +15,8 @@ from scipy import special
 
 from evaluation.engine.arrays import Bools, Floats, Ints, ratio
 from evaluation.engine.intervals import Pair, clopper_pearson, t_quantile
-from evaluation.engine.metrics import Metric, Table, margins_of
+from evaluation.engine.metrics import Metric
+from evaluation.engine.tables import Table, margins_of
 
 SAME = 1e-12  # values closer than this are equal: they were added up in different orders
 MOST_TYPES = 2000  # beyond it the jackknife's normal interval is as good and needs no draws

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.engine.auc import auc_by_stratum, rank
+from evaluation.engine.auc import auc_by_stratum
 from evaluation.engine.compare import mcnemar, newcombe, tango
 from evaluation.engine.intervals import clopper_pearson, wilson
+from evaluation.engine.ranked import rank
 from evaluation.engine.strata import Stratum, blocks
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "golden.json").read_text())
