@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from evaluation.engine.data import Comparison, Task, arm
+from evaluation.engine.points import values
 from evaluation.engine.report import comparison_of, report
 from evaluation.engine.strata import Grouping, Stratum
-from evaluation.engine.points import values
 
 TASK = Task(("negative", "positive"), 1)
 NAMES = ["accuracy", "balanced_accuracy", "sensitivity", "specificity", "ppv", "f1", "mcc", "roc_auc"]

@@ -1,7 +1,7 @@
 """Bootstrap of cases or clusters for metrics of scores: how often each case was drawn, common to both arms and all metrics of a stratum.
 
-Only strata of at most `MOST_DRAWN` units are drawn; above, the influence functions say the same. Units are drawn within kinds (the label of
-a single case; which labels a cluster of a binary task holds), so that no class disappears. Sums under the draws are exact integers, equal on
+Only strata of at most `MOST_DRAWN` units are drawn; above, the influence functions say the same. For average precision units are drawn
+within kinds (the label of a single case; which labels a cluster of a binary task holds), so that no class disappears. Sums under the draws are exact integers, equal on
 every machine.
 """
 

@@ -192,7 +192,7 @@ class ResampledDifference:
             low, high = self.spare.bounds(alpha)
             return min(low, self.value), max(high, self.value)
         low, high = np.quantile(self.draws, [alpha, 1 - alpha])
-        return float(low), float(high)
+        return min(float(low), self.value), max(float(high), self.value)
 
     def p_loss(self) -> float:
         return self.spare.p_loss() if self._flat else self.p_below(0.0)

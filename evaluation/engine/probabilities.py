@@ -115,6 +115,13 @@ class Bins:
         bias = np.where(spread > 0, folded - gap, 0.0)
         return np.maximum(self.error() - ratio((self.n * bias).sum(axis=-1), self.n.sum(axis=-1)), 0.0)
 
+    def by_chance(self, effect: Floats | float, quantile: float) -> Bools:
+        """Whether (...) a calibrated model would have such an l1 error: it is at most its mean + `quantile` * its standard deviation then."""
+        rate = np.nan_to_num(ratio(self.happened, self.n))
+        spread = np.sqrt(np.maximum(self.n * effect * rate * (1 - rate), 0))  # of the sum over a bin
+        mean, variance = np.sqrt(2 / np.pi) * spread.sum(axis=-1), (1 - 2 / np.pi) * (spread**2).sum(axis=-1)
+        return np.asarray(np.abs(self.score - self.happened).sum(axis=-1) <= mean + quantile * np.sqrt(variance))
+
 
 def equal_width(chance: Floats, bins: int = BINS) -> Codes:
     """Bin (n,) of each probability: [0, 1/bins), …, the last one closed."""

@@ -87,7 +87,7 @@ def predictive_values(
     """PPV and NPV by Bayes' rule from sensitivity and specificity of two independent samples, at a stated `prevalence` in (0, 1).
 
     Counts may be effective ones of clustered data. Interval: normal on the logit scale (Mercaldo, Lau & Zhou 2007), where the logit of the
-    PPV is log(sensitivity) - log(1 - specificity) + logit(prevalence); with z²/2 added to every cell, so that 0 and n have one too. Raises
+    PPV is log(sensitivity) - log(1 - specificity) + logit(prevalence); where a rate is 0 or 1, with z²/2 added to every cell. Raises
     BadInput for impossible counts or a prevalence that is none.
     """
     if not 0 < prevalence < 1:
@@ -96,24 +96,22 @@ def predictive_values(
         if not (total > 0 and 0 <= right <= total):
             raise BadInput(f"{right} right of {total} is not possible; both classes need cases")
     se, sp = true_positives / positives, true_negatives / negatives
-    z = normal_quantile(level)
-    odds = float(special.logit(prevalence))
-    se_, positives_ = (true_positives + z**2 / 2) / (positives + z**2), positives + z**2
-    sp_, negatives_ = (true_negatives + z**2 / 2) / (negatives + z**2), negatives + z**2
+    z, odds = normal_quantile(level), float(special.logit(prevalence))
+    more = 0.0 if 0 < se < 1 and 0 < sp < 1 else z**2 / 2
+    hits, misses = true_positives + more, positives - true_positives + more
+    passes, alarms = true_negatives + more, negatives - true_negatives + more
+    of_ppv = (
+        np.log(hits / (hits + misses) * (passes + alarms) / alarms) + odds,
+        misses / hits / (hits + misses) + passes / alarms / (passes + alarms),
+    )
+    of_npv = (
+        np.log(passes / (passes + alarms) * (hits + misses) / misses) - odds,
+        hits / misses / (hits + misses) + alarms / passes / (passes + alarms),
+    )
     found: list[float | None] = []
-    for hit, missed, centre, spread in (
-        (
-            se * prevalence,
-            (1 - sp) * (1 - prevalence),
-            np.log(se_ / (1 - sp_)) + odds,
-            (1 - se_) / se_ / positives_ + sp_ / (1 - sp_) / negatives_,
-        ),
-        (
-            sp * (1 - prevalence),
-            (1 - se) * prevalence,
-            np.log(sp_ / (1 - se_)) - odds,
-            se_ / (1 - se_) / positives_ + (1 - sp_) / sp_ / negatives_,
-        ),
+    for hit, missed, (centre, spread) in (
+        (se * prevalence, (1 - sp) * (1 - prevalence), of_ppv),
+        (sp * (1 - prevalence), (1 - se) * prevalence, of_npv),
     ):
         value = optional(ratio(hit, hit + missed))
         half = z * np.sqrt(spread)

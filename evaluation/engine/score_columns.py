@@ -23,7 +23,7 @@ from evaluation.engine.intervals import Pair, clopper_pearson, clustered_share, 
 from evaluation.engine.metrics import Metric
 from evaluation.engine.precision import logit_interval
 from evaluation.engine.ranked import influence_variance
-from evaluation.engine.resample import bca
+from evaluation.engine.resample import bca, percentiles
 from evaluation.engine.scored import Scored, Scorer, mean_variance
 from evaluation.engine.seeds import generator
 from evaluation.engine.strata import Block
@@ -41,7 +41,7 @@ class ScoreColumns:
     scorer: Scorer
     members: Callable[[], list[Ints]]
     spare: Callable[[], Pair]
-    _draws: dict[int, Draws] = field(default_factory=dict, repr=False)
+    _draws: dict[tuple[int, bool], Draws] = field(default_factory=dict, repr=False)
 
     def column(self, metric: Metric, sides: list[Scored]) -> Column:
         """Each arm's estimates, and with two arms their differences."""
@@ -81,6 +81,8 @@ class ScoreColumns:
                 exact = clopper_pearson(side.value[stratum] * side.smaller[stratum], side.smaller[stratum], level)
                 low[stratum], high[stratum] = float(exact[0]), float(exact[1])
                 methods[stratum] = "clopper-pearson"
+        if side.by_chance is not None:  # no lower end above 0 where chance alone gives such an error
+            low = np.where(side.by_chance(normal_quantile(level)), 0.0, low)
         return low, high, methods
 
     def _named(self, plain: str, exact: Bools, spare: str) -> list[str]:
@@ -105,11 +107,11 @@ class ScoreColumns:
 
     def _hits(self, metric: Metric, arm: Arm, side: Scored, level: float) -> Bounds:
         n = self.block.n.astype(np.float64)
-        if self.block.units is None:
+        if self.block.units is None or side.cases is None:
             low, high = wilson(np.nan_to_num(side.value) * n, n, level)
             return low, high, ["wilson"] * self.block.size
         units = self.block.units
-        share = clustered_share(units.totals(self.scorer.case_values(arm, metric)), units.totals(), units.stratum, self.block.size)
+        share = clustered_share(units.totals(side.cases), units.totals(), units.stratum, self.block.size)
         grouped = self.block.clustered
         effective = np.where(grouped, share.n_effective, n)
         quantile = np.where(grouped, t_quantile(level, share.clusters - 1), normal_quantile(level))
@@ -129,16 +131,19 @@ class ScoreColumns:
         exact_low, exact_high = clopper_pearson(np.nan_to_num(side.value) * side.smaller, side.smaller, level)
         return np.where(varied, low, exact_low), np.where(varied, high, exact_high), self._named("influence", ~varied, "clopper-pearson")
 
-    def draws(self, stratum: int) -> Draws:
-        """The stratum's resamples, common to all metrics and arms."""
-        if stratum not in self._draws:
+    def draws(self, stratum: int, *, within_labels: bool) -> Draws:
+        """The stratum's resamples, common to arms. A calibration error needs the share of the classes to vary, so its draws are plain."""
+        key = (stratum, within_labels)
+        if key not in self._draws:
             here, clusters = self.members()[stratum], self.block.clusters
             single = clusters is None or not self.block.clustered[stratum]
-            truth = np.asarray(self.block.pick(self.comparison.truth))[here].astype(np.int64)
             unit = units_by_content(self._content(here), None if single or clusters is None else clusters[here])
-            kind = kinds_of(unit, truth, single=single, binary=self.comparison.task.binary)
-            self._draws[stratum] = Draws(unit, kind, self.settings.resamples, generator(self.settings.seed + b"cases"))
-        return self._draws[stratum]
+            kind = np.zeros(int(unit.max()) + 1, dtype=np.int64)
+            if within_labels:
+                truth = np.asarray(self.block.pick(self.comparison.truth))[here].astype(np.int64)
+                kind = kinds_of(unit, truth, single=single, binary=self.comparison.task.binary)
+            self._draws[key] = Draws(unit, kind, self.settings.resamples, generator(self.settings.seed + b"cases"))
+        return self._draws[key]
 
     def _content(self, here: Ints) -> list[NDArray[Any]]:
         """What tells the cases at these rows of the block apart."""
@@ -157,7 +162,7 @@ class ScoreColumns:
         task, members = self.comparison.task, self.members()
         effects = self.scorer.effects(arm, metric.index) if metric.name == "ece_debiased" and few.any() else None
         for stratum in np.flatnonzero(few).tolist():
-            here, draws = members[stratum], self.draws(stratum)
+            here, draws = members[stratum], self.draws(stratum, within_labels=metric.name == "average_precision")
             if metric.name == "average_precision" and metric.index is not None:
                 scores = arm.scores_of(metric.index, task)
                 assert scores is not None  # the value is defined
@@ -176,17 +181,20 @@ class ScoreColumns:
         """
         value = float(side.value[stratum])
         if metric.name == "average_precision":
-            resample, here = self.draws(stratum), self.members()[stratum]
+            resample, here = self.draws(stratum, within_labels=True), self.members()[stratum]
             units = resample.totals(side.influence(scaled=False)[here])
             low, high = bca(draws[None], np.array([value]), (value - units)[None], np.ones(units.size, dtype=np.int64), level)
             return float(low[0]), float(high[0])
         if np.ptp(draws) == 0:
             return np.nan, np.nan
-        ends = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2]) - draws.mean()
-        return max(min(value + float(ends[0]), value), metric.low), min(max(value + float(ends[1]), value), metric.high)
+        shift = value - float(draws.mean())
+        low_end, high_end = (end + shift for end in percentiles(draws, level))
+        return max(min(low_end, value), metric.low), min(max(high_end, value), metric.high)
 
     def _gaps(self, metric: Metric, sides: list[Scored], drawn: list[dict[int, Floats]]) -> list[Gap | None]:
         new, old = sides
+        if np.isnan(new.value - old.value).all():
+            return [None] * self.block.size
         if metric.family == "hits":
             return self._hit_gaps(metric, new.value - old.value)
         difference, variance = new.value - old.value, self.difference_variance(new, old)
@@ -228,9 +236,9 @@ class ScoreColumns:
         if common.size < max(20, self.settings.resamples // 2) or np.ptp(common) == 0:
             low, high = (float(bound[stratum]) for bound in self.spare())
             return min(low, value), max(high, value), 1.0, "tango on flips"
-        low, high = np.quantile(common, [0.5 - self.settings.level / 2, 0.5 + self.settings.level / 2])
+        low, high = percentiles(common, self.settings.level)
         beyond = min(int((common <= 0).sum()), int((common >= 0).sum()))
-        return float(low), float(high), min(2 * (1 + beyond) / (1 + common.size), 1.0), "bootstrap percentile"
+        return min(low, value), max(high, value), min(2 * (1 + beyond) / (1 + common.size), 1.0), "bootstrap percentile"
 
     def hit_flips(self, metric: Metric) -> FlipFigures:
         """Newly wrong and newly right of a metric that is a proportion over all cases."""

@@ -36,6 +36,7 @@ class Scored:
 
     `smaller` is the class size that bounds where there is no variance, `undefined` says why a stratum has no value. `rows` makes the
     influences (raw, scaled), each (rows,); `spread` the variance where it needs none of them. `cases` (rows,) are what a mean is of.
+    `by_chance` says of a normal quantile in which strata a calibrated model would have such an error.
     """
 
     block: Block
@@ -45,6 +46,7 @@ class Scored:
     rows: Callable[[bool], Floats]
     spread: Callable[[], Floats] | None = None
     cases: Floats | None = None
+    by_chance: Callable[[float], Bools] | None = None
 
     def influence(self, *, scaled: bool) -> Floats:
         """Each row's influence (rows,); `scaled` so that its squares, summed over clusters, are the variance."""
@@ -177,9 +179,8 @@ class Scorer:
         place = equal_width(chance)
         bins = bins_of(chance, happened, place, self.block)
         plain = bins.error()
-        value, undefined = self._defined(
-            arm, metric, plain if metric.name == "ece" else bins.debiased(bin_effects(bins, happened, place, self.block))
-        )
+        effects = bin_effects(bins, happened, place, self.block)
+        value, undefined = self._defined(arm, metric, plain if metric.name == "ece" else bins.debiased(effects))
 
         def rows(scaled: bool) -> Floats:
             above = np.sign(np.nan_to_num(bins.gaps)).ravel()[self.block.codes.astype(np.int64) * bins.n.shape[-1] + place]
@@ -192,7 +193,9 @@ class Scorer:
             return ratio(np.maximum(squares - plain**2, 0.0), self.block.n - 1)
 
         size = self.block.n.astype(np.float64)
-        return Scored(self.block, value, size, undefined, rows, spread if self.block.units is None else None)
+        return Scored(
+            self.block, value, size, undefined, rows, spread if self.block.units is None else None, None, partial(bins.by_chance, effects)
+        )
 
 
 def mean_variance(values: Floats, block: Block) -> Floats:

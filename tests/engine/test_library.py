@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import evaluation.engine as engine
+from evaluation import engine
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_DJANGO = """
