@@ -65,10 +65,13 @@ assets: .make/assets
 	@cd hardcases/frontend && export PATH="$(CURDIR)/.make/nodejs/bin:$$PATH" && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent build
 	@touch $@
 
-# --- Heavy oracles: an environment of their own, never part of the locks. torch is taken as a CPU build ---------------------------------------------
-oracles: .make/uv requirements/oracles.in
-	@[ -x .make/oracles/bin/python ] || $(TOOLS)/uv venv -q --python $(PYTHON) .make/oracles
-	@$(TOOLS)/uv pip install -q --python .make/oracles/bin/python -r requirements/oracles.in
+# --- Heavy oracles: an environment of their own, never part of the locks --------------------------------------------------------------------------
+oracles: .make/oracles/ready
+
+.make/oracles/ready: requirements/oracles.in
+	@[ -x .make/oracles/bin/pip ] || $(PYTHON) -m venv .make/oracles
+	@.make/oracles/bin/pip -q --disable-pip-version-check install -r requirements/oracles.in
+	@touch $@
 
 check-oracles: oracles
 	@for script in benchmarks/oracles*.py; do echo "$$script"; PYTHONPATH=. OMP_NUM_THREADS=1 .make/oracles/bin/python $$script || exit 1; done
