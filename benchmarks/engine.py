@@ -16,6 +16,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +146,7 @@ def main(cases: int, largest: int) -> None:
     for size in sizes:
         found, strata = evaluation(size)
         alone = comparison_of(TASK, found.truth, found.candidate)
-        one, two = (seconds(lambda each=each: report(each, strata, seed=b"benchmark")) for each in (alone, found))  # type: ignore[misc]
+        one, two = (seconds(partial(report, each, strata, seed=b"benchmark")) for each in (alone, found))
         print(
             f"  {size:>10,} cases   one model {one:7.2f} s {one / size * 1e6:7.2f} µs a case   two {two:7.2f} s {two / size * 1e6:7.2f} µs a case"
         )

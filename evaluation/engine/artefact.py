@@ -1,5 +1,6 @@
 """Replicate 0 against replicate 0 on one block: every metric's value, interval, paired difference and p, per stratum."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,13 +97,14 @@ class Artefact:
     @cached_property
     def scores(self) -> ScoreColumns:
         """Intervals and differences of the metrics of scores."""
+        recipes, me = self.recipes, weakref.proxy(self)  # no cycle: a block's arrays go when the block is done
         return ScoreColumns(
             self.comparison,
             self.block,
             self.settings,
-            self.recipes.scorer,
-            members=lambda: self.recipes.members,
-            spare=lambda: (self.flip_intervals[0][0], self.flip_intervals[1][0]),
+            recipes.scorer,
+            members=lambda: recipes.members,
+            spare=lambda: (me.flip_intervals[0][0], me.flip_intervals[1][0]),
         )
 
     def sample(self, stratum: int) -> Sample:

@@ -17,6 +17,7 @@ from evaluation.engine.precision import drawn_precision
 from evaluation.engine.probabilities import BINS, Bins, equal_width
 
 MOST_DRAWN = 1000
+IN_CACHE = 1 << 15  # counters that are filled at a time
 FIXED = 1 << 24  # probabilities are summed as multiples of 2⁻²⁴
 
 
@@ -35,10 +36,13 @@ class Draws:
         counts = np.empty((self.kind.size, self.resamples), dtype=np.uint8)
         for kind in np.unique(self.kind):
             members = np.flatnonzero(self.kind == kind)
-            picks = self.generator.integers(0, members.size, size=(self.resamples, members.size))
-            picks += np.arange(self.resamples)[:, None] * members.size
-            drawn = np.bincount(picks.ravel(), minlength=self.resamples * members.size)
-            counts[members] = drawn.reshape(self.resamples, members.size).T
+            few = max(IN_CACHE // members.size, 1)
+            for start in range(0, self.resamples, few):
+                draws = min(few, self.resamples - start)
+                picks = self.generator.integers(0, members.size, size=(draws, members.size), dtype=np.uint16).astype(np.int64)
+                picks += np.arange(draws)[:, None] * members.size
+                drawn = np.bincount(picks.ravel(), minlength=picks.size)
+                counts[members, start : start + draws] = drawn.reshape(draws, members.size).T
         return counts[self.unit]
 
     def totals(self, values: Floats) -> Floats:

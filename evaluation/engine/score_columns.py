@@ -42,6 +42,7 @@ class ScoreColumns:
     members: Callable[[], list[Ints]]
     spare: Callable[[], Pair]
     _draws: dict[tuple[int, bool], Draws] = field(default_factory=dict, repr=False)
+    _errors: dict[tuple[int, int | None], dict[int, dict[str, Floats]]] = field(default_factory=dict, repr=False)
 
     def column(self, metric: Metric, sides: list[Scored]) -> Column:
         """Each arm's estimates, and with two arms their differences."""
@@ -156,23 +157,37 @@ class ScoreColumns:
         return [*columns, self.comparison.truth[self.block.rows[here]]]
 
     def drawn(self, metric: Metric, arm: Arm, side: Scored) -> dict[int, Floats]:
-        """By stratum the metric of each resample, where there are few enough units."""
+        """By stratum the metric of each resample, where there are few enough units; none for one class of several, of which there are many."""
+        if metric.index is not None and not self.comparison.task.binary:
+            return {}
         few = ~np.isnan(side.value) & (self.block.clusters_per_stratum <= MOST_DRAWN) & (self.block.clusters_per_stratum > 1)
         found = {}
         task, members = self.comparison.task, self.members()
-        effects = self.scorer.effects(arm, metric.index) if metric.name == "ece_debiased" and few.any() else None
+        if metric.name != "average_precision" and few.any():
+            return self._binned(metric, arm, np.flatnonzero(few).tolist())
         for stratum in np.flatnonzero(few).tolist():
-            here, draws = members[stratum], self.draws(stratum, within_labels=metric.name == "average_precision")
-            if metric.name == "average_precision" and metric.index is not None:
-                scores = arm.scores_of(metric.index, task)
-                assert scores is not None  # the value is defined
-                positive = np.asarray(self.block.pick(self.comparison.truth))[here] == metric.index
-                found[stratum] = draws.precision(np.asarray(self.block.pick(scores))[here], positive)
-            else:
-                chance, happened = self.scorer.binned(arm, metric.index)
-                bins = draws.bins(chance[here], happened[here])
-                found[stratum] = bins.error() if effects is None else bins.debiased(effects[stratum])
+            here, draws = members[stratum], self.draws(stratum, within_labels=True)
+            assert metric.index is not None  # average precision is of a class
+            scores = arm.scores_of(metric.index, task)
+            assert scores is not None  # the value is defined
+            positive = np.asarray(self.block.pick(self.comparison.truth))[here] == metric.index
+            found[stratum] = draws.precision(np.asarray(self.block.pick(scores))[here], positive)
         return found
+
+    def _binned(self, metric: Metric, arm: Arm, strata: list[int]) -> dict[int, Floats]:
+        """Both calibration errors of each resample, drawn once; those of one class at a time are kept."""
+        key = (id(arm), metric.index)
+        if key not in self._errors:
+            for other in [known for known in self._errors if known[1] != metric.index]:
+                del self._errors[other]
+            chance, happened = self.scorer.binned(arm, metric.index)
+            effects, made = self.scorer.effects(arm, metric.index), {}
+            for stratum in strata:
+                here = self.members()[stratum]
+                bins = self.draws(stratum, within_labels=False).bins(chance[here], happened[here])
+                made[stratum] = {"ece": bins.error(), "ece_debiased": bins.debiased(effects[stratum])}
+            self._errors[key] = made
+        return {stratum: self._errors[key][stratum][metric.name] for stratum in strata}
 
     def _bootstrap(self, metric: Metric, side: Scored, stratum: int, draws: Floats, level: float) -> tuple[float, float]:
         """BCa of average precision, with the acceleration of its influences; else percentiles moved so that the draws' mean is the value.
