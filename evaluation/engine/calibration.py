@@ -24,7 +24,7 @@ def reliability(chance: Floats, happened: Bools, bin_of: Codes, bins: int = BINS
 
 def equal_mass(chance: Floats, bins: int = BINS) -> Codes:
     """Bin (n,) of each probability, so that every bin holds as many cases as equal probabilities, which stay together, allow."""
-    order = np.argsort(chance, kind="stable")
+    order = np.argsort(chance)
     ordered = chance[order]
     first = np.searchsorted(ordered, ordered, side="left")  # equal probabilities go where their first one goes
     out = np.empty(chance.size, dtype=np.uint8)

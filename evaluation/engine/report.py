@@ -59,7 +59,8 @@ def report(
 
     `strata` may overlap; "all" is put first if it is not among them. `seed`: from `seeds.seed_from`. `home` names the stratum in which
     seeds are expected to agree, for the underspecification index. Metrics follow the strata's order, then the registry's; `only` names
-    some of them (accuracy is always among them). Raises BadInput for a stratum given twice or a metric that there is not.
+    some of them (accuracy is always among them; `calibration` is None without a metric of probabilities). Raises BadInput for a stratum
+    given twice or a metric that there is not.
     """
     settings = Settings(seed=seed, level=level, resamples=resamples)
     wanted = _with_all(strata, comparison.cases)
@@ -81,7 +82,7 @@ def report(
         "replicates": _replicates(comparison, runs, order, home, level),
         "sanity": _sanity(comparison),
         "confusion": _confusion(comparison),
-        "calibration": calibration_details(comparison),
+        "calibration": calibration_details(comparison) if any(metric.needs == "probabilities" for metric in metrics) else None,
     }
 
 
