@@ -9,7 +9,7 @@ export UV_LINK_MODE = copy
 # The test environment holds the server's; whoever has it does not install the smaller one.
 ENV := $(if $(wildcard .make/dev),.make/dev,.make/server)
 
-.PHONY: demo serve test check assets oracles lock clean
+.PHONY: demo serve test check assets oracles check-oracles lock clean
 
 demo: $(ENV)
 	@$(BIN)/python manage.py demo
@@ -65,10 +65,16 @@ assets: .make/assets
 	@cd hardcases/frontend && export PATH="$(CURDIR)/.make/nodejs/bin:$$PATH" && npm ci --ignore-scripts --no-audit --no-fund --silent && npm run --silent build
 	@touch $@
 
-# Independent implementations with heavy or conflicting dependencies: for benchmarks only, in an environment of their own.
-oracles: .make/uv requirements/oracles.in
-	@[ -x .make/oracles/bin/python ] || $(TOOLS)/uv venv -q --python $(PYTHON) .make/oracles
-	@$(TOOLS)/uv pip install -q --python .make/oracles/bin/python -r requirements/oracles.in
+# --- Heavy oracles: an environment of their own, never part of the locks --------------------------------------------------------------------------
+oracles: .make/oracles/ready
+
+.make/oracles/ready: requirements/oracles.in
+	@[ -x .make/oracles/bin/pip ] || $(PYTHON) -m venv .make/oracles
+	@.make/oracles/bin/pip -q --disable-pip-version-check install -r requirements/oracles.in
+	@touch $@
+
+check-oracles: oracles
+	@for script in benchmarks/oracles*.py; do echo "$$script"; PYTHONPATH=. OMP_NUM_THREADS=1 .make/oracles/bin/python $$script || exit 1; done
 
 # --- Locks: every package with its hashes, no address of an index ---------------------------------------------------------------------------------
 COMPILE := $(TOOLS)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header

@@ -1,30 +1,35 @@
 """How fast the engine is beside a plain scikit-learn loop: one run, one thread, CPU seconds, ratios printed.
 
-    OMP_NUM_THREADS=1 python -m benchmarks.engine [cases]
+    OMP_NUM_THREADS=1 python -m benchmarks.engine [cases] [largest]
 
 1. Point values of 8 metrics in 188 strata (nine attributes and "all") of a binary task, checked equal before they are timed.
-2. The whole report: 11 metrics with intervals, paired tests and DeLong against a baseline, 2,000 resamples where resampling is needed.
-3. Cost against the number of cases, and peak memory.
+2. The same 8 metrics with closed-form and multinomial intervals.
+3. Intervals of those that need resampling, beside resampling with scikit-learn (timed on a few resamples and scaled).
+4. The whole report, one model and two, against the number of cases; extra memory of the first.
+5. The first call in a fresh process.
 scikit-learn is timed on every stratum of the largest grouping and of "all", and scaled by rows: its cost is linear in the rows it is given.
 """
 
-import resource
+import ast
+import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from evaluation.engine.data import Comparison, Task, arm
-from evaluation.engine.figures import rank_figures, table_of
-from evaluation.engine.metrics import metric_of
+from evaluation.engine.points import values
 from evaluation.engine.report import comparison_of, report
-from evaluation.engine.strata import Grouping, Stratum, blocks
+from evaluation.engine.strata import Grouping, Stratum
 
 TASK = Task(("negative", "positive"), 1)
 NAMES = ["accuracy", "balanced_accuracy", "sensitivity", "specificity", "ppv", "f1", "mcc", "roc_auc"]
+RESAMPLED = ["balanced_accuracy", "f1", "mcc"]
 VALUES = [50, 40, 30, 20, 15, 12, 10, 6, 4]
 
 
@@ -43,12 +48,8 @@ def evaluation(cases: int) -> tuple[Comparison, list[Grouping]]:
 def ours(found: Comparison, strata: list[Grouping]) -> dict[str, NDArray[np.float64]]:
     """Values (8,) of every stratum, from fresh predictions: sorting is part of the cost."""
     candidate = arm(TASK, found.cases, found.candidate[0].labels, found.candidate[0].scores)
-    metrics, out = [metric_of(TASK, name) for name in NAMES], {}
-    for block in blocks([Stratum("all", np.ones(found.cases, dtype=np.bool_)), *strata], found.cases):
-        table = table_of(found, block, candidate)
-        columns = [rank_figures(found, block, candidate, m).value if m.kind == "rank" else m.value(table) for m in metrics]
-        out |= dict(zip(block.names, np.stack(columns, axis=1), strict=True))
-    return out
+    everyone = Stratum("all", np.ones(found.cases, dtype=np.bool_))
+    return values(comparison_of(TASK, found.truth, [candidate]), [everyone, *strata], NAMES)
 
 
 def theirs(truth: NDArray[np.int64], labels: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,22 +88,74 @@ def sklearn_seconds(found: Comparison, strata: list[Grouping], values: dict[str,
     return spent["all"] + (sum(spent.values()) - spent["all"]) * len(strata)
 
 
-def main(cases: int) -> None:
+def resampled_seconds(found: Comparison, strata: list[Grouping], draws: int = 2) -> float:
+    """CPU seconds that one scikit-learn resample of the metrics that need it takes over all strata."""
+    candidate, rng = found.candidate[0], np.random.default_rng(1)
+    assert candidate.scores is not None
+    start = time.process_time()
+    for _ in range(draws):
+        pick = rng.integers(0, found.cases, found.cases)
+        truth, labels, scores = found.truth[pick], candidate.labels[pick], candidate.scores[pick]
+        sk.f1_score(truth, labels), sk.matthews_corrcoef(truth, labels), sk.balanced_accuracy_score(truth, labels)
+        sk.average_precision_score(truth, scores)
+    return (time.process_time() - start) / draws * (1 + len(strata))
+
+
+def fresh_call() -> float:
+    """CPU seconds of a process that imports the engine and makes a small report."""
+    code = (
+        "import numpy as np; from evaluation.engine import *; t = Task(('a', 'b'), 1); y = np.arange(200) % 2;"
+        "report(comparison_of(t, y, [arm(t, 200, y, y * 0.5)]), [], seed=b'x'); import resource as r; print(r.getrusage(r.RUSAGE_SELF)[0:2])"
+    )
+    user, system = ast.literal_eval(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    return float(user + system)
+
+
+def extra_memory(found: Comparison, strata: list[Grouping]) -> tuple[float, float]:
+    """(bytes of the input arrays, most bytes held beyond them while a report of one model is made)."""
+    candidate = found.candidate[0]
+    assert candidate.scores is not None
+    # as a caller gives them: int64 truth, labels and codes, float64 scores
+    given = 8 * found.cases * 2 + candidate.scores.nbytes + sum(np.asarray(g.codes).nbytes for g in strata)
+    tracemalloc.start()
+    report(comparison_of(TASK, found.truth, [arm(TASK, found.cases, candidate.labels, candidate.scores)]), strata, seed=b"benchmark")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return float(given), float(most)
+
+
+def main(cases: int, largest: int) -> None:
     found, strata = evaluation(cases)
     count = 1 + sum(VALUES)
     print(f"{cases:,} cases, {count} strata, 8 metrics, CPU seconds")
-    values = ours(found, strata)
-    point = min(seconds(lambda: ours(found, strata)) for _ in range(3))
-    loop = sklearn_seconds(found, strata, values)
-    print(f"  point values   engine {point:8.3f}   scikit-learn loop {loop:8.2f}   ratio {loop / point:6.1f}   equal to 1e-12")
-    print("the whole report: 11 metrics with intervals, baseline, paired tests, 2,000 resamples")
-    for size in (cases // 100, cases // 10, cases):
+    made = ours(found, strata)
+    point = min(seconds(lambda: ours(found, strata)) for _ in range(5))
+    loop = sklearn_seconds(found, strata, made)
+    print(f"  point values     engine {point:8.3f}   scikit-learn loop {loop:8.2f}   ratio {loop / point:8.1f}   equal to 1e-12")
+    alone = comparison_of(TASK, found.truth, found.candidate)
+    closed = min(seconds(lambda: report(alone, strata, seed=b"benchmark", only=NAMES)) for _ in range(3))
+    print(f"  with intervals   engine {closed:8.3f}   of which resampled (2,000 draws): balanced_accuracy, f1, mcc")
+    drawn = [*RESAMPLED, "average_precision"]
+    bootstrap = min(seconds(lambda: report(alone, strata, seed=b"benchmark", resamples=1000, only=drawn)) for _ in range(3))
+    peer = 1000 * resampled_seconds(found, strata)
+    print(
+        f"  1,000 resamples  engine {bootstrap:8.3f}   scikit-learn (scaled) {peer:8.0f}   ratio {peer / bootstrap:8.0f}   {', '.join(drawn)}"
+    )
+    print("the whole report: every metric with intervals; then with a baseline and paired tests")
+    sizes = [size for size in (10_000, 100_000, 1_000_000, 10_000_000) if size <= largest]
+    for size in sizes:
         found, strata = evaluation(size)
-        spent = seconds(lambda found=found, strata=strata: report(found, strata, seed=b"benchmark"))  # type: ignore[misc]
-        share = loop * size / cases / spent
-        print(f"  {size:>10,} cases {spent:8.2f} s   {spent / size * 1e6:8.2f} µs a case   {share:6.1f} × the speed of the loop's values")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
+        alone = comparison_of(TASK, found.truth, found.candidate)
+        one, two = (seconds(partial(report, each, strata, seed=b"benchmark")) for each in (alone, found))
+        print(
+            f"  {size:>10,} cases   one model {one:7.2f} s {one / size * 1e6:7.2f} µs a case   two {two:7.2f} s {two / size * 1e6:7.2f} µs a case"
+        )
+    found, strata = evaluation(cases)
+    given, most = extra_memory(found, strata)
+    print(f"memory of a report of one model: inputs {given / 1e6:,.0f} MB, at most {most / 1e6:,.0f} MB more ({most / given:.2f} times)")
+    print(f"first call in a fresh process: {fresh_call():.2f} s CPU")
 
 
 if __name__ == "__main__":
-    main(int(float(sys.argv[1])) if len(sys.argv) > 1 else 1_000_000)
+    given = [int(float(number)) for number in sys.argv[1:]]
+    main(given[0] if given else 1_000_000, given[1] if len(given) > 1 else 1_000_000)

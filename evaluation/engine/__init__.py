@@ -1,0 +1,83 @@
+"""Evaluation of models on labelled cases: every number with its interval, stratum by stratum, candidate against baseline.
+
+A library of its own: numpy and scipy, arrays in and plain values out, no framework. What a user imports is named here; `docs/statistics`
+says what each number means, and shows an example that runs as a test.
+
+    task = Task(("normal", "nodule"), positive=1)
+    found = comparison_of(task, truth, [arm(task, n, labels, scores)], [arm(task, n, old_labels, old_scores)], clusters=patients)
+    made = report(found, [Grouping(["site=a", "site=b"], site)], seed=seed_from(manifest_digest, prediction_digests))
+
+Bad input raises `BadInput`, which names the row; what does not exist is None with a reason.
+"""
+
+from evaluation.engine.across import Overlap, Spread, overlap, spread, variance_of
+from evaluation.engine.arrays import BadInput
+from evaluation.engine.calibration import Line, equal_mass, reliability, reliability_line
+from evaluation.engine.compare import mcnemar, newcombe, sign_flip, tango, tango_bound
+from evaluation.engine.data import Arm, Comparison, Task, arm
+from evaluation.engine.estimates import Settings
+from evaluation.engine.gates import Check, judge
+from evaluation.engine.gather import gather
+from evaluation.engine.intervals import clopper_pearson, clustered_share, exact_lower, exact_upper, wilson
+from evaluation.engine.metrics import Metric, metric_of, registry
+from evaluation.engine.multiplicity import benjamini_hochberg, holm
+from evaluation.engine.points import values
+from evaluation.engine.power import detectable_loss, floor_cases, non_inferiority_cases
+from evaluation.engine.probabilities import Bins, equal_width
+from evaluation.engine.production import PredictiveValues, Weighted, post_stratified, predictive_values, share_variance
+from evaluation.engine.report import comparison_of, report
+from evaluation.engine.seeds import seed_from
+from evaluation.engine.strata import Grouping, Strata, Stratum
+
+__all__ = [
+    "Arm",
+    "BadInput",
+    "Bins",
+    "Check",
+    "Comparison",
+    "Grouping",
+    "Line",
+    "Metric",
+    "Overlap",
+    "PredictiveValues",
+    "Settings",
+    "Spread",
+    "Strata",
+    "Stratum",
+    "Task",
+    "Weighted",
+    "arm",
+    "benjamini_hochberg",
+    "clopper_pearson",
+    "clustered_share",
+    "comparison_of",
+    "detectable_loss",
+    "equal_mass",
+    "equal_width",
+    "exact_lower",
+    "exact_upper",
+    "floor_cases",
+    "gather",
+    "holm",
+    "judge",
+    "mcnemar",
+    "metric_of",
+    "newcombe",
+    "non_inferiority_cases",
+    "overlap",
+    "post_stratified",
+    "predictive_values",
+    "registry",
+    "reliability",
+    "reliability_line",
+    "report",
+    "seed_from",
+    "share_variance",
+    "sign_flip",
+    "spread",
+    "tango",
+    "tango_bound",
+    "values",
+    "variance_of",
+    "wilson",
+]

@@ -1,16 +1,17 @@
 """Replicate 0 against replicate 0 on one block: every metric's value, interval, paired difference and p, per stratum."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from evaluation.engine.arrays import Floats, Ints, optional
-from evaluation.engine.auc import auc_interval, difference_interval, difference_p, influence_variance
+from evaluation.engine.arrays import Floats, Ints
 from evaluation.engine.data import Comparison
-from evaluation.engine.figures import FlipFigures, RankFigures, Shares, cells_of, flips_of, shares_of
-from evaluation.engine.metrics import Metric, Table
+from evaluation.engine.estimates import Column, Estimate, Gap, Settings, nothing
+from evaluation.engine.figures import FlipFigures, Shares, cells_of, flips_of, shares_of
+from evaluation.engine.metrics import Metric
 from evaluation.engine.recipes import Recipes
 from evaluation.engine.resample import (
     Sample,
@@ -21,42 +22,13 @@ from evaluation.engine.resample import (
     units_of_cases,
     units_of_clusters,
 )
+from evaluation.engine.score_columns import ScoreColumns
+from evaluation.engine.scored import Scored
 from evaluation.engine.seeds import generator
 from evaluation.engine.strata import Block
+from evaluation.engine.tables import Table, counted
 
 MOST_COUNTERS = 20_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What makes a report reproducible: seed bytes, confidence level, number of resamples."""
-
-    seed: bytes
-    level: float = 0.95
-    resamples: int = 2000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """One number with its interval; all None but `undefined` where it does not exist. `n` is the denominator of a proportion."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    method: str | None
-    n: int | None = None
-    undefined: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gap:
-    """Candidate - baseline, never sign-flipped, with a two-sided p."""
-
-    value: float
-    low: float | None
-    high: float | None
-    p: float | None
-    method: str
 
 
 @dataclass(frozen=True)
@@ -68,15 +40,6 @@ class Resampled:
 
 
 NOTHING = Resampled([], None)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One metric over the strata of a block."""
-
-    candidate: list[Estimate]
-    baseline: list[Estimate] | None
-    difference: list[Gap | None] | None
 
 
 class Artefact:
@@ -124,11 +87,25 @@ class Artefact:
         classes = len(self.comparison.task.classes)
         cells = classes * (classes + 1) ** len(self.comparison.artefacts)
         if self.block.size * cells <= MOST_COUNTERS:
-            return list(np.bincount(self.block.codes * cells + self._joint, minlength=self.block.size * cells).reshape(-1, cells))
+            return list(counted(self.block.codes, self.block.size, self._joint, cells).astype(np.int64))
         return [np.bincount(self._joint[here], minlength=cells) for here in self.recipes.members]
 
-    def ranks(self, metric: Metric) -> list[RankFigures]:
-        return [self.recipes.ranks(metric, side == 1, 0) for side in range(len(self.comparison.artefacts))]
+    def scored(self, metric: Metric) -> list[Scored]:
+        """A metric of scores: the candidate's figures, and the baseline's."""
+        return [self.recipes.scored(metric, side == 1, 0) for side in range(len(self.comparison.artefacts))]
+
+    @cached_property
+    def scores(self) -> ScoreColumns:
+        """Intervals and differences of the metrics of scores."""
+        recipes, me = self.recipes, weakref.proxy(self)  # no cycle: a block's arrays go when the block is done
+        return ScoreColumns(
+            self.comparison,
+            self.block,
+            self.settings,
+            recipes.scorer,
+            members=lambda: recipes.members,
+            spare=lambda: (me.flip_intervals[0][0], me.flip_intervals[1][0]),
+        )
 
     def sample(self, stratum: int) -> Sample:
         """The stratum's units for resampling; common to all metrics, with the same seed in every stratum."""
@@ -173,7 +150,7 @@ class Artefact:
         ]
 
     def _undefined(self, metric: Metric) -> Estimate:
-        return Estimate(value=None, low=None, high=None, method=None, undefined=metric.reason(self.comparison.task))
+        return nothing(metric.reason(self.comparison.task))
 
     def _gaps(self, values: Values, stratum: int, *, corrected: bool) -> list[Gap | None]:
         """Differences by common draws; without width they fall back to Tango on the stratum's flips of right and wrong."""
@@ -188,7 +165,7 @@ class Artefact:
         return gaps
 
     def column(self, metric: Metric) -> Column:
-        make: Callable[[Metric], Column] = {"share": self._share, "table": self._table, "rank": self._rank}[metric.kind]
+        make: Callable[[Metric], Column] = {"share": self._share, "table": self._table, "score": self._score}[metric.kind]
         return make(metric)
 
     def _no_cases(self, stratum: int) -> str | None:
@@ -208,10 +185,9 @@ class Artefact:
             if not n:
                 gaps.append(None)
                 continue
-            method = "tango, sign-flip, clusters" if flips.clustered[paired, s] else "tango, mcnemar mid-p"
             value = float((flips.gained[paired, s] - flips.lost[paired, s]) / n)
             p = float(flips.p[paired, s])
-            gaps.append(Gap(value=value, low=float(low[paired, s]), high=float(high[paired, s]), p=p, method=method))
+            gaps.append(Gap(value=value, low=float(low[paired, s]), high=float(high[paired, s]), p=p, method=flips.method(paired, s)))
         return Column(sides[0], sides[1], gaps)
 
     def _share_side(self, metric: Metric, row: int, share: Shares, bounds: tuple[Floats, Floats]) -> list[Estimate]:
@@ -220,45 +196,17 @@ class Artefact:
             n = int(share.n[row, s])
             if not n:
                 why = self._no_cases(s) or metric.reason(self.comparison.task)
-                out.append(Estimate(value=None, low=None, high=None, method=None, n=0, undefined=why))
+                out.append(nothing(why, 0))
                 continue
             method = "wilson, effective n of clusters" if share.clustered[row, s] else "wilson"
             low, high = float(bounds[0][row, s]), float(bounds[1][row, s])
             out.append(Estimate(value=float(share.value[row, s]), low=low, high=high, method=method, n=n))
         return out
 
+    def _score(self, metric: Metric) -> Column:
+        return self.scores.column(metric, self.scored(metric))
+
     def _table(self, metric: Metric) -> Column:
         found = self._resampled[metric.id]
-        empty = Estimate(value=None, low=None, high=None, method=None, undefined="no cases")
-        sides = [[each.sides[arm] if each.sides else empty for each in found] for arm in range(len(self.tables))]
+        sides = [[each.sides[arm] if each.sides else nothing("no cases") for each in found] for arm in range(len(self.tables))]
         return Column(sides[0], sides[1], [each.gap for each in found]) if len(sides) > 1 else Column(sides[0], None, None)
-
-    def _rank(self, metric: Metric) -> Column:
-        figures = self.ranks(metric)
-        sides = [self._rank_side(side) for side in figures]
-        if len(figures) == 1:
-            return Column(sides[0], None, None)
-        new, old = figures
-        difference = new.value - old.value
-        variance = influence_variance(new.influence - old.influence, self.block)
-        low, high = difference_interval(difference, variance, new.smaller_class, self.settings.level)
-        p = difference_p(difference, variance)
-        gaps: list[Gap | None] = []
-        for s, value in enumerate(difference):
-            method = "delong paired" if variance[s] > 0 else "tango on the smaller class"
-            gap = Gap(value=float(value), low=optional(low[s]), high=optional(high[s]), p=optional(p[s]), method=method)
-            gaps.append(None if np.isnan(value) else gap)
-        return Column(sides[0], sides[1], gaps)
-
-    def _rank_side(self, figures: RankFigures) -> list[Estimate]:
-        low, high, exact = auc_interval(figures.value, figures.variance, figures.smaller_class, self.settings.level)
-        clustered = self.block.clustered
-        out = []
-        for s, value in enumerate(figures.value):
-            if np.isnan(value):
-                why = self._no_cases(s) or figures.undefined[s]
-                out.append(Estimate(value=None, low=None, high=None, method=None, undefined=why))
-                continue
-            method = "clopper-pearson on the smaller class" if exact[s] else "delong, clusters" if clustered[s] else "delong"
-            out.append(Estimate(value=float(value), low=float(low[s]), high=float(high[s]), method=method))
-        return out

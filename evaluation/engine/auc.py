@@ -1,117 +1,79 @@
-"""ROC AUC with DeLong's variance, for all strata of a block in one pass over scores that were sorted once.
+"""ROC AUC with DeLong's variance, and the partial AUC, for all strata of a block in one pass over scores that were sorted once.
 
 AUC = P(s+ > s-) + P(s+ = s-)/2 by midranks (Sun & Xu 2014). The variance is a sum of squared influences, one per case: (placement - AUC)
 / n of its class, times sqrt(m/(m-1)) with m the class's number of clusters. Summed per cluster first it is Obuchowski's (1997) clustered
 form; with every case its own cluster it is DeLong's (1988) exactly; averaged over classes it serves the macro AUC (LeDell 2015).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, ratio, tally
+from evaluation.engine.arrays import Bools, Floats, floats, ratio
 from evaluation.engine.compare import tango
 from evaluation.engine.intervals import Pair, clopper_pearson, normal_quantile
+from evaluation.engine.ranked import Influence, Ranked, Ranking, RankMetric
 from evaluation.engine.strata import Block
 
-
-@dataclass(frozen=True)
-class Ranking:
-    """Scores (n,) sorted once: `order` sorts the cases, `tie` (n,) is the dense rank in that order, equal for equal scores."""
-
-    order: Ints
-    tie: NDArray[np.int32]
-
-    @property
-    def distinct(self) -> int:
-        return int(self.tie[-1]) + 1 if self.tie.size else 0
+MOST_FALSE_POSITIVES = 0.1  # up to which rate the partial AUC looks
 
 
-def rank(scores: ArrayLike) -> Ranking:
-    """Sort finite scores. Raises BadInput that names the first row which is not finite."""
-    values = floats(scores)
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if wrong.size:
-        raise BadInput(f"row {wrong[0]}: the score is not finite")
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    steps = np.zeros(values.size, dtype=np.int32)
-    steps[1:] = ordered[1:] != ordered[:-1]
-    return Ranking(order, np.cumsum(steps, dtype=np.int32))
+def auc_by_stratum(ranking: Ranking, positive: Bools, block: Block) -> RankMetric:
+    """Of one class: `positive` (cases,) marks it; the ranking is of all cases, so that nothing is sorted by score again."""
+    return auc_of(Ranked(ranking, positive, block))
 
 
-@dataclass(frozen=True)
-class AucByStratum:
-    """AUC per stratum (NaN without both classes).
+def auc_of(ranked: Ranked) -> RankMetric:
+    """AUC of one class in every stratum of a block; NaN without both classes."""
+    steps = ranked.steps
+    at, ours, theirs = steps.stratum, floats(steps.positives), floats(steps.negatives)
+    value = ratio(steps.sums(steps.held * (2 * steps.below + steps.tied)), 2 * ours * theirs)
 
-    `influence` (rows,) is each case's influence on its own stratum's AUC, 0 where that is undefined;
-    `side` (rows,) is 2 * stratum + positive.
+    def influence() -> Influence:
+        each = ratio(1.0, ours * theirs)  # the weight of a pair
+        mine, other = value * ratio(1.0, ours), value * ratio(1.0, theirs)
+        return Influence(
+            ranked,
+            held=(steps.below + steps.tied / 2) * each[at] - mine[at],
+            tied=(steps.above + steps.held / 2) * each[at] - other[at],
+            gap=steps.above * each[at] - other[at],
+            head=ratio(1 - value, theirs),
+        )
+
+    return RankMetric(value, steps, influence)
+
+
+def partial_auc_of(ranked: Ranked, most: float = MOST_FALSE_POSITIVES) -> RankMetric:
+    """Area under the ROC curve up to the false positive rate `most`, standardised so that chance is 0.5 and perfection 1 (McClish 1989).
+
+    Influences include the estimated end of the curve (Dodd & Pepe 2003): a negative above it moves the area by the curve's height where
+    the negative stands, less the height at the end.
     """
+    steps = ranked.steps
+    at, ours, theirs = steps.stratum, floats(steps.positives), floats(steps.negatives)
+    room = most * theirs  # negatives that the curve may pass, a real number
+    passed = theirs[at] - steps.below - steps.tied  # negatives above each step
+    beyond = room[at] - passed
+    tied = np.where(steps.tied > 0, np.clip(ratio(beyond, steps.tied), 0, 1), beyond >= 0)  # share of the step that counts
+    gap = np.nan_to_num(np.clip(ratio(beyond + steps.gap, steps.gap), 0, 1))
+    head = np.nan_to_num(np.clip(ratio(room - theirs + steps.head, steps.head), 0, 1))
+    slope = tied * (steps.above + tied * steps.held / 2)
+    area = ratio(steps.sums(steps.tied * slope + steps.gap * gap * steps.above) + steps.head * head * ours, ours * theirs)
+    chance = most**2 / 2
+    scale = 0.5 / (most - chance)
 
-    value: Floats
-    positives: Ints
-    negatives: Ints
-    influence: Floats
-    side: Ints
-    tied_pairs: Floats
+    def influence() -> Influence:
+        end = steps.sums(tied * steps.held)
+        each = scale * ratio(1.0, ours * theirs)  # the weight of a pair
+        return Influence.centred(
+            ranked,
+            held=(np.maximum(beyond - steps.tied, 0) + steps.tied * tied**2 / 2) * each[at],
+            tied=(slope - tied * end[at]) * each[at],
+            gap=gap * (steps.above - end[at]) * each[at],
+            head=head * (ours - end) * each,
+        )
 
-    @property
-    def smaller_class(self) -> Ints:
-        return np.minimum(self.positives, self.negatives)
-
-
-def auc_by_stratum(ranking: Ranking, positive: Bools, block: Block) -> AucByStratum:
-    """One pass: `positive` (cases,) marks the class; the ranking is of all cases, so that nothing is sorted by score again."""
-    rows, ranked, stratum = block.sorted_by(ranking.order)
-    tie, is_positive = ranking.tie[ranked], np.asarray(block.pick(positive))[rows]
-    fresh = np.ones(rows.size, dtype=np.bool_)
-    fresh[1:] = (stratum[1:] != stratum[:-1]) | (tie[1:] != tie[:-1])
-    starts = np.flatnonzero(fresh)  # of each group of equal scores inside a stratum
-    lengths = np.diff(starts, append=rows.size)
-    group = stratum[starts]
-    below = np.concatenate([[0], np.cumsum(is_positive, dtype=np.int64)])
-    offsets = np.concatenate([[0], np.cumsum(block.n)])
-    positives = np.diff(below[offsets])
-    negatives = block.n - positives
-    positives_tied = below[starts + lengths] - below[starts]
-    positives_below = below[starts] - below[offsets[:-1]][group]
-    negatives_tied = lengths - positives_tied
-    if_positive = (starts - offsets[:-1][group]) - positives_below + negatives_tied / 2  # negatives it beats
-    if_negative = positives[group] - positives_below - positives_tied / 2  # positives that beat it
-    pairs = positives.astype(np.float64) * negatives
-    value = ratio(tally(group, positives_tied * if_positive, block.size), pairs)
-    if starts.size < rows.size:
-        if_positive, if_negative = np.repeat(if_positive, lengths), np.repeat(if_negative, lengths)
-    side = 2 * stratum.astype(np.int64) + is_positive
-    shift = np.nan_to_num(np.stack([ratio(value, negatives), ratio(value, positives)], axis=1)).ravel()
-    influence = np.empty(rows.size)
-    influence[rows] = np.where(is_positive, if_positive, if_negative) * np.nan_to_num(ratio(1.0, pairs))[stratum] - shift[side]
-    sides = np.empty(rows.size, dtype=np.int64)
-    sides[rows] = side
-    tied = ratio(tally(group, positives_tied * negatives_tied, block.size), pairs)
-    return AucByStratum(value, positives, negatives, influence, sides, tied)
-
-
-def scaled_influence(auc: AucByStratum, positive: Bools, block: Block) -> Floats:
-    """Influences times sqrt(m/(m-1)) per class, m its number of clusters in the stratum: singletons then give DeLong. NaN where m < 2."""
-    if block.units is None:
-        ours, theirs = auc.positives, auc.negatives
-    else:
-        present = block.units.totals(np.asarray(block.pick(positive)))
-        ours = np.bincount(block.units.stratum, present > 0, block.size).astype(np.int64)
-        theirs = np.bincount(block.units.stratum, block.units.totals() > present, block.size).astype(np.int64)
-    factor = np.sqrt(np.stack([ratio(theirs, theirs - 1), ratio(ours, ours - 1)], axis=1))
-    factor[np.isnan(auc.value)] = 0.0
-    return np.asarray(auc.influence * factor.ravel()[auc.side])
-
-
-def influence_variance(influence: Floats, block: Block) -> Floats:
-    """Variance per stratum of an estimate with these scaled influences (rows,): squares summed over clusters."""
-    if block.units is None:
-        return tally(block.codes, influence**2, block.size)
-    return tally(block.units.stratum, block.units.totals(influence) ** 2, block.size)
+    return RankMetric(0.5 + scale * (area - chance), steps, influence)
 
 
 def auc_interval(value: ArrayLike, variance: ArrayLike, smaller_class: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats, Bools]:

@@ -7,10 +7,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats
-from evaluation.engine.auc import Ranking, rank
+from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, floats
+from evaluation.engine.ranked import Ranking, rank
 
 MISSING = -1
+MOST_RANKINGS = 20
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,14 @@ class Arm:
 
     `labels` (n,): class codes, -1 where the prediction is missing (counts as wrong). `scores`: (n, K), or (n,) for the positive class of
     a binary task, or None; rows of missing predictions may hold NaN. `invalid` (n,) marks non-finite answers of a served model; their
-    label must be -1.
+    label must be -1. The sorted scores of the last few classes are kept.
     """
 
-    labels: Ints
+    labels: Codes
     scores: Floats | None = None
     invalid: Bools | None = None
     _rankings: dict[int, Ranking] = field(default_factory=dict, repr=False)
+    _cells: list[tuple[Codes, Codes]] = field(default_factory=list, repr=False)
 
     @cached_property
     def missing(self) -> int:
@@ -53,6 +55,12 @@ class Arm:
     @property
     def invalid_count(self) -> int:
         return 0 if self.invalid is None else int(self.invalid.sum())
+
+    def cells(self, truth: Codes, classes: int) -> Codes:
+        """`cells` (n,) of this truth and the labels, made once for all strata."""
+        if not self._cells or self._cells[0][0] is not truth:
+            self._cells[:] = [(truth, cells(truth, self.labels, classes))]
+        return self._cells[0][1]
 
     def scores_of(self, index: int, task: Task) -> Floats | None:
         """The scores (n,) of one class; a single column of a binary task serves both of its classes."""
@@ -71,6 +79,8 @@ class Arm:
             scores = self.scores_of(index, task)
             if scores is None:
                 raise BadInput("no scores were given")
+            if len(self._rankings) >= MOST_RANKINGS:
+                self._rankings.clear()
             self._rankings[index] = rank(np.where(self.labels == MISSING, 0.0, scores) if self.missing else scores)
         return self._rankings[index]
 
@@ -96,18 +106,26 @@ def arm(task: Task, cases: int, labels: ArrayLike, scores: ArrayLike | None = No
     return Arm(codes, values, None if invalid is None else bad)
 
 
-def label_codes(labels: ArrayLike, task: Task, cases: int, *, least: int = 0) -> Ints:
-    """Class codes (cases,) in `least`..K-1. Raises BadInput that names the first row out of range."""
+def label_codes(labels: ArrayLike, task: Task, cases: int, *, least: int = 0) -> Codes:
+    """Class codes (cases,) in `least`..K-1, as the smallest integers that hold them. Raises BadInput that names the first row out of range."""
     values = np.asarray(labels)
     if values.shape != (cases,):
         raise BadInput(f"labels have shape {values.shape}, but there are {cases} cases")
     if values.dtype.kind not in "iub":
         raise BadInput("labels are integer class codes")
-    codes = values.astype(np.int64)
-    wrong = np.flatnonzero((codes < least) | (codes >= len(task.classes)))
-    if wrong.size:
-        raise BadInput(f"row {wrong[0]}: {codes[wrong[0]]} is not the code of one of the {len(task.classes)} classes")
-    return codes
+    if values.size and (values.min() < least or values.max() >= len(task.classes)):
+        wrong = np.flatnonzero((values < least) | (values >= len(task.classes)))
+        raise BadInput(f"row {wrong[0]}: {values[wrong[0]]} is not the code of one of the {len(task.classes)} classes")
+    return values.astype(np.min_scalar_type(-len(task.classes) - 1), copy=False)
+
+
+def cells(truth: Codes, labels: Codes, classes: int) -> Codes:
+    """Per row truth * (K + 1) + prediction, missing predictions last; as small integers as they fit into."""
+    wide = np.min_scalar_type(classes * (classes + 1))
+    out = truth.astype(wide)
+    out *= wide.type(classes + 1)
+    out += np.where(labels == MISSING, classes, labels).astype(wide)
+    return out
 
 
 def cluster_codes(clusters: ArrayLike | None, cases: int) -> Ints | None:
@@ -126,7 +144,7 @@ class Comparison:
     """A candidate's replicates, and optionally a baseline's, on the same cases of one frozen version."""
 
     task: Task
-    truth: Ints
+    truth: Codes
     candidate: Sequence[Arm]
     baseline: Sequence[Arm]
     clusters: Ints | None = None

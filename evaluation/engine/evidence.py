@@ -132,6 +132,45 @@ class NormalDifference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeanDifference:
+    """A difference of means over cases with its variance and Student's degrees of freedom; `spare` answers where nothing varies."""
+
+    value: float
+    variance: float
+    degrees: float
+    n: int
+    spare: FlipDifference
+
+    @property
+    def estimate(self) -> float:
+        return self.value
+
+    def bounds(self, alpha: float) -> tuple[float, float]:
+        if not self.variance > 0:
+            low, high = self.spare.bounds(alpha)
+            return min(low, self.value), max(high, self.value)
+        half = float(t_quantile(1 - 2 * alpha, self.degrees)) * self.variance**0.5
+        return self.value - half, self.value + half
+
+    def p_loss(self) -> float:
+        return self.p_below(0.0)
+
+    def p_below(self, limit: float) -> float:
+        if not self.variance > 0:
+            return self.spare.p_below(limit) if limit else self.spare.p_loss()
+        return float(special.stdtr(max(self.degrees, 1.0), (self.value - limit) / self.variance**0.5))
+
+    def _as_normal(self) -> NormalDifference:
+        return NormalDifference(value=self.value, variance=self.variance, smaller_class=self.n, n=self.n)
+
+    def needed(self, margin: float, alpha: float) -> tuple[int | None, int | None]:
+        return self._as_normal().needed(margin, alpha)
+
+    def detectable(self, alpha: float) -> float | None:
+        return self._as_normal().detectable(alpha)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResampledDifference:
     """A difference with bootstrap draws (percentile bounds). Draws without width never prove or exclude anything: `spare` then answers."""
 
@@ -153,7 +192,7 @@ class ResampledDifference:
             low, high = self.spare.bounds(alpha)
             return min(low, self.value), max(high, self.value)
         low, high = np.quantile(self.draws, [alpha, 1 - alpha])
-        return float(low), float(high)
+        return min(float(low), self.value), max(float(high), self.value)
 
     def p_loss(self) -> float:
         return self.spare.p_loss() if self._flat else self.p_below(0.0)

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.engine.arrays import Bools, Floats, Ints, ratio
-from evaluation.engine.auc import AucByStratum, auc_by_stratum, influence_variance, scaled_influence
+from evaluation.engine.arrays import Bools, Floats, Ints, ratio, tally
 from evaluation.engine.compare import design_effect, mcnemar, mcnemar_loss, sign_flip, tango
 from evaluation.engine.data import MISSING, Arm, Comparison
 from evaluation.engine.intervals import clustered_share, normal_quantile, t_quantile, wilson
-from evaluation.engine.metrics import Metric, Table, confusion
+from evaluation.engine.metrics import Metric
 from evaluation.engine.strata import Block
+from evaluation.engine.tables import Table, counted
 
 
 def table_of(comparison: Comparison, block: Block, arm: Arm) -> Table:
-    """Confusion tables (strata, K, K + 1) of one replicate."""
-    truth, labels = np.asarray(block.pick(comparison.truth)), np.asarray(block.pick(arm.labels))
-    return Table.of(confusion(block.codes, block.size, truth, labels, len(comparison.task.classes)))
+    """One-vs-rest counts of one replicate in every stratum."""
+    classes = len(comparison.task.classes)
+    found = counted(block.codes, block.size, np.asarray(block.pick(arm.cells(comparison.truth, classes))), classes * (classes + 1))
+    return Table.of(found.reshape(block.size, classes, classes + 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,10 @@ class FlipFigures:
         shrink = self.design_effect
         return tango(self.lost / shrink, self.gained / shrink, self.n / shrink, level, quantile=quantile)
 
+    def method(self, row: int, stratum: int) -> str:
+        """How the interval and p of one metric in one stratum were made."""
+        return "tango, sign-flip, clusters" if self.clustered[row, stratum] else "tango, mcnemar mid-p"
+
 
 def shares_of(comparison: Comparison, block: Block, arm: Arm, metrics: Sequence[Metric], table: Table) -> Shares:
     """The proportions among `metrics` for one arm."""
@@ -99,34 +104,61 @@ def flips_of(comparison: Comparison, block: Block, metrics: Sequence[Metric], co
     classes = len(comparison.task.classes)
     cell_truth, cell_new, cell_old = np.indices((classes, classes + 1, classes + 1)).reshape(3, -1)
     cell_new, cell_old = (np.where(labels == classes, MISSING, labels) for labels in (cell_new, cell_old))
-    cells = np.asarray(counts, dtype=np.float64).reshape(block.size, -1)
-    shape = (len(metrics), block.size)
-    lost, gained, n, clusters = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    effect, signed = np.ones(shape), np.full((3, *shape), np.nan)
+    held = np.asarray(counts, dtype=np.float64).reshape(block.size, -1)
+    sums = _Flips(block, len(metrics))
     for row, metric in enumerate(metrics):
         (new_hit, denominator), (old_hit, _) = metric.rows(cell_truth, cell_new), metric.rows(cell_truth, cell_old)
-        lost[row], gained[row] = cells @ (old_hit & ~new_hit), cells @ (new_hit & ~old_hit)
-        n[row] = clusters[row] = cells @ denominator
+        sums.enter(row, held @ (old_hit & ~new_hit), held @ (new_hit & ~old_hit), held @ denominator)
         if block.units is not None:
             (new_hit, denominator), (old_hit, _) = metric.rows(truth, new), metric.rows(truth, old)
-            sums = block.units.totals(new_hit.astype(np.float64) - old_hit)
-            _clustered_flips(
-                block, sums, block.units.totals(denominator), (lost[row], gained[row]), (clusters[row], effect[row], signed[:, row])
-            )
-    p, exact = mcnemar(lost, gained)
-    loss = mcnemar_loss(lost, gained)
-    grouped = ~np.isnan(signed[0])
-    return FlipFigures(
-        lost=lost,
-        gained=gained,
-        n=n,
-        clusters=clusters,
-        design_effect=effect,
-        p=np.where(grouped, signed[0], p),
-        p_loss=np.where(grouped, signed[1], loss),
-        p_gain=np.where(grouped, signed[2], mcnemar_loss(gained, lost)),
-        p_exact=np.where(grouped, signed[0], exact),
-    )
+            sums.cluster(row, new_hit, old_hit, denominator)
+    return sums.figures()
+
+
+def flips_of_hits(block: Block, new_hit: Bools, old_hit: Bools) -> FlipFigures:
+    """The same of one proportion over all cases: per row whether each model is right. Arrays (1, strata)."""
+    sums = _Flips(block, 1)
+    lost, gained = (tally(block.codes, changed, block.size) for changed in (old_hit & ~new_hit, new_hit & ~old_hit))
+    sums.enter(0, lost, gained, block.n.astype(np.float64))
+    if block.units is not None:
+        sums.cluster(0, new_hit, old_hit, np.ones(new_hit.size, dtype=np.bool_))
+    return sums.figures()
+
+
+class _Flips:
+    """Counts of flips, (metrics, strata), until they are tested."""
+
+    def __init__(self, block: Block, metrics: int) -> None:
+        self.block, shape = block, (metrics, block.size)
+        self.lost, self.gained, self.n, self.clusters = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self.effect, self.signed = np.ones(shape), np.full((3, *shape), np.nan)
+
+    def enter(self, row: int, lost: Floats, gained: Floats, n: Floats) -> None:
+        self.lost[row], self.gained[row], self.n[row], self.clusters[row] = lost, gained, n, n
+
+    def cluster(self, row: int, new_hit: Bools, old_hit: Bools, denominator: Bools) -> None:
+        """Where some cluster holds more than one case of the denominator."""
+        assert self.block.units is not None  # the caller has looked
+        units = self.block.units
+        sums, sizes = units.totals(new_hit.astype(np.float64) - old_hit), units.totals(denominator)
+        _clustered_flips(
+            self.block, sums, sizes, (self.lost[row], self.gained[row]), (self.clusters[row], self.effect[row], self.signed[:, row])
+        )
+
+    def figures(self) -> FlipFigures:
+        p, exact = mcnemar(self.lost, self.gained)
+        grouped = ~np.isnan(self.signed[0])
+        return FlipFigures(
+            lost=self.lost,
+            gained=self.gained,
+            n=self.n,
+            clusters=self.clusters,
+            design_effect=self.effect,
+            p=np.where(grouped, self.signed[0], p),
+            p_loss=np.where(grouped, self.signed[1], mcnemar_loss(self.lost, self.gained)),
+            p_gain=np.where(grouped, self.signed[2], mcnemar_loss(self.gained, self.lost)),
+            p_exact=np.where(grouped, self.signed[0], exact),
+        )
 
 
 def _clustered_flips(block: Block, sums: Floats, sizes: Floats, flips: tuple[Floats, Floats], out: tuple[Floats, Floats, Floats]) -> None:
@@ -144,76 +176,6 @@ def _clustered_flips(block: Block, sums: Floats, sizes: Floats, flips: tuple[Flo
         signed[:2, stratum], signed[2, stratum] = sign_flip(change), sign_flip(-change)[1]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RankFigures:
-    """ROC AUC of one arm per stratum (mean over classes for the macro). `influence` (rows,) is scaled for the variance, `raw` is not."""
-
-    value: Floats
-    variance: Floats
-    smaller_class: Floats
-    influence: Floats
-    raw: Floats
-    undefined: list[str | None]
-
-
-@dataclass(frozen=True)
-class ClassAuc:
-    """One class against the others, per stratum, with each row's influence scaled for the variance."""
-
-    auc: AucByStratum
-    scaled: Floats
-
-
-def rank_figures(
-    comparison: Comparison, block: Block, arm: Arm, metric: Metric, known: dict[tuple[int, int], ClassAuc] | None = None
-) -> RankFigures:
-    """AUC of one class against the others, or the mean over the classes that have both positives and negatives.
-
-    `known` keeps the classes' figures by (arm, class), so that the mean does not compute them again.
-    """
-    task, size = comparison.task, block.size
-    known = {} if known is None else known
-    missing = np.bincount(block.codes[np.asarray(block.pick(arm.labels)) == MISSING], minlength=size)
-    indices = range(len(task.classes)) if metric.index is None else [metric.index]
-    total, used, smaller = np.zeros(size), np.zeros(size), np.full(size, np.inf)
-    influence, raw = np.zeros(block.rows.size), np.zeros(block.rows.size)
-    for index in indices if arm.scores is not None else []:
-        key = (id(arm), index)
-        if key not in known:
-            positive = comparison.truth == index
-            found = auc_by_stratum(arm.ranking(index, task), positive, block)
-            known[key] = ClassAuc(found, scaled_influence(found, positive, block))
-        auc = known[key].auc
-        defined = ~np.isnan(auc.value)
-        total += np.where(defined, auc.value, 0.0)
-        used += defined
-        smaller = np.where(defined, np.minimum(smaller, auc.smaller_class), smaller)
-        influence += known[key].scaled
-        raw += auc.influence
-    bad = (missing > 0) | (used == 0)
-    if metric.index is None:
-        weight = (1 / np.maximum(used, 1))[block.codes]
-        influence, raw = influence * weight, raw * weight
-    return RankFigures(
-        value=np.where(bad, np.nan, ratio(total, used)),
-        variance=np.where(bad, np.nan, influence_variance(influence, block)),
-        smaller_class=np.where(np.isfinite(smaller), smaller, 0.0),
-        influence=influence,
-        raw=raw,
-        undefined=[_no_rank(arm, metric, comparison, int(missing[s]), bool(bad[s])) for s in range(size)],
-    )
-
-
-def _no_rank(arm: Arm, metric: Metric, comparison: Comparison, missing: int, bad: bool) -> str | None:
-    if arm.scores is None:
-        return "no scores were given"
-    if missing:
-        return f"{missing} prediction{'' if missing == 1 else 's'} missing"
-    return metric.reason(comparison.task) if bad else None
-
-
 def cells_of(comparison: Comparison, block: Block, arm: Arm) -> Ints:
     """Per row the cell truth * (K + 1) + prediction, missing predictions last."""
-    classes = len(comparison.task.classes)
-    labels = np.asarray(block.pick(arm.labels))
-    return np.asarray(np.asarray(block.pick(comparison.truth)) * (classes + 1) + np.where(labels == MISSING, classes, labels))
+    return np.asarray(block.pick(arm.cells(comparison.truth, len(comparison.task.classes)))).astype(np.int64)

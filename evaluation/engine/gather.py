@@ -4,24 +4,26 @@ from functools import partial
 
 import numpy as np
 
-from evaluation.engine.arrays import Floats
-from evaluation.engine.artefact import Artefact, Settings
-from evaluation.engine.auc import influence_variance
+from evaluation.engine.artefact import Artefact
 from evaluation.engine.data import Comparison
+from evaluation.engine.estimates import Settings
 from evaluation.engine.evidence import (
     AucLevel,
     Difference,
     FlipDifference,
     Level,
+    MeanDifference,
     NormalDifference,
     ResampledDifference,
     ResampledLevel,
     ShareLevel,
 )
+from evaluation.engine.figures import FlipFigures
 from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.metrics import Metric, metric_of, registry
 from evaluation.engine.resample import Values, level_intervals, usable_draws
-from evaluation.engine.strata import Block, Strata, Stratum, blocks
+from evaluation.engine.scored import Scored
+from evaluation.engine.strata import Block, Strata, Stratum, each_block
 
 GATE_RESAMPLES = 10_000
 
@@ -38,9 +40,9 @@ def gather(
     accuracy = registry(comparison.task)[0]
     wanted = [accuracy] if metric.id == accuracy.id else [accuracy, metric]
     found: dict[str, StratumEvidence] = {}
-    for block in blocks(strata, comparison.cases, comparison.clusters):
+    for block in each_block(strata, comparison.cases, comparison.clusters):
         part = Artefact(comparison, block, settings, wanted)
-        make = {"share": _share, "table": _table, "rank": _rank}[metric.kind]
+        make = {"share": _share, "table": _table, "score": _score}[metric.kind]
         found |= {name: make(part, block, metric, stratum) for stratum, name in enumerate(block.names)}
     return [found[name] for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)]
 
@@ -82,7 +84,10 @@ def _share(part: Artefact, block: Block, metric: Metric, stratum: int) -> Stratu
 
 def _flips(part: Artefact, metric: Metric, stratum: int) -> FlipDifference:
     row = next(i for i, each in enumerate(part.paired_metrics) if each.id == metric.id)
-    flips = part.flips
+    return _of_flips(part.flips, row, metric, stratum)
+
+
+def _of_flips(flips: FlipFigures, row: int, metric: Metric, stratum: int) -> FlipDifference:
     lost, gained, n = (int(counts[row, stratum]) for counts in (flips.lost, flips.gained, flips.n))
     clusters, loss = int(flips.clusters[row, stratum]), float(flips.p_loss[row, stratum])
     if not metric.higher_is_better:
@@ -122,22 +127,51 @@ def _table_bounds(values: Values, alpha: float) -> tuple[float, float]:
     return float(found.low[0]), float(found.high[0])
 
 
-def _rank(part: Artefact, block: Block, metric: Metric, stratum: int) -> StratumEvidence:
+def _score(part: Artefact, block: Block, metric: Metric, stratum: int) -> StratumEvidence:
     n, clusters = int(block.n[stratum]), int(block.clusters_per_stratum[stratum])
-    new, *rest = part.ranks(metric)
+    new, *rest = part.scored(metric)
     if np.isnan(new.value[stratum]):
         why = new.undefined[stratum] if n else "no cases"
         return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=why, difference=None, level=None)
-    smaller = int(new.smaller_class[stratum])
-    level = AucLevel(value=float(new.value[stratum]), variance=float(new.variance[stratum]), smaller_class=smaller)
     difference = None
     if rest and not np.isnan(rest[0].value[stratum]):
-        variance = _difference_variance(part, metric, block)
-        value = float(new.value[stratum] - rest[0].value[stratum])
-        difference = NormalDifference(value=value, variance=float(variance[stratum]), smaller_class=smaller, n=n)
+        difference = _score_difference(part, metric, new, rest[0], stratum)
+    level = _score_level(part, metric, new, stratum)
     return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
 
 
-def _difference_variance(part: Artefact, metric: Metric, block: Block) -> Floats:
-    new, old = part.ranks(metric)
-    return influence_variance(new.influence - old.influence, block)
+def _score_level(part: Artefact, metric: Metric, new: Scored, stratum: int) -> Level:
+    """An AUC by its variance; any other metric by the bounds of its interval, turned round where smaller is better."""
+    value = float(new.value[stratum])
+    if metric.family == "rank":
+        return AucLevel(value=value, variance=float(new.variance[stratum]), smaller_class=int(new.smaller[stratum]))
+    return ResampledLevel(value=_sign(metric) * value, lower_upper=partial(_score_bounds, part, metric, new, stratum))
+
+
+def _score_bounds(part: Artefact, metric: Metric, new: Scored, stratum: int, alpha: float) -> tuple[float, float]:
+    arm = part.comparison.candidate[0]
+    drawn = part.scores.drawn(metric, arm, new) if metric.family == "drawn" else {}
+    low, high, _ = part.scores.bounds(metric, arm, new, drawn, 1 - 2 * alpha)
+    ends = (float(low[stratum]), float(high[stratum]))
+    return ends if metric.higher_is_better else (-ends[1], -ends[0])
+
+
+def _score_difference(part: Artefact, metric: Metric, new: Scored, old: Scored, stratum: int) -> Difference:
+    """Common draws where the stratum has few units, else the normal distribution of paired influences."""
+    value, n = _sign(metric) * float(new.value[stratum] - old.value[stratum]), int(part.block.n[stratum])
+    if metric.family == "hits":
+        return _of_flips(part.scores.hit_flips(metric), 0, metric, stratum)
+    spare = _flips(part, part.paired_metrics[0], stratum)
+    if metric.family == "drawn":
+        ours, theirs = (part.scores.drawn(metric, arm, side) for arm, side in zip(part.comparison.artefacts, (new, old), strict=True))
+        if stratum in ours and stratum in theirs:
+            draws = _sign(metric) * (ours[stratum] - theirs[stratum])
+            return ResampledDifference(value=value, draws=draws[~np.isnan(draws)], n=n, spare=spare)
+    variance = float(part.scores.difference_variance(new, old)[stratum])
+    if metric.family == "rank":
+        return NormalDifference(value=value, variance=variance, smaller_class=int(new.smaller[stratum]), n=n)
+    return MeanDifference(value=value, variance=variance, degrees=float(new.degrees[stratum]), n=n, spare=spare)
+
+
+def _sign(metric: Metric) -> int:
+    return 1 if metric.higher_is_better else -1

@@ -42,7 +42,13 @@ class Statistic:
     undefined: str = "the denominator is zero"
     same: str | None = None
     kind: Literal["mean"] = "mean"  # for intervals over replicates: neither a proportion nor a rank
+    family: Literal["mean"] = "mean"
     paired: bool = False
+
+    @property
+    def name(self) -> str:
+        """The id: no statistic is of one class."""
+        return self.id
 
     @property
     def mean(self) -> bool:

@@ -1,150 +1,190 @@
 """The registry of classification metrics: what each is called, needs, ranges over, and how its interval and paired difference are made.
 
-Every metric is a function of one-vs-rest counts or of ranked scores. A missing prediction is wrong in every one-vs-rest table: a false
-negative of its own class, a false positive of the others. Undefined is NaN here and None with a reason in a report, never 0, 1 or -1.
+A metric is a function of one-vs-rest counts (`tables`), of ranked scores (`ranked`), or of scores that are probabilities
+(`probabilities`). Nothing outside this page knows a metric by its name.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, ratio
+from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, ratio
 from evaluation.engine.data import MISSING, Task
+from evaluation.engine.tables import AVERAGES, Table, share_of
 
-Kind = Literal["share", "table", "rank"]
-
-
-def margins_of(confusion: Floats) -> Floats:
-    """What metrics need of confusion counts (..., K truths, K + 1 predictions, the last one missing), summed up: (..., 4, K).
-
-    Per class: cases of it, of those right, cases called so, cases of it without a prediction. Margins add up as counts do, at a fraction of the size.
-    """
-    counts = floats(confusion)
-    return np.stack([counts.sum(axis=-1), np.diagonal(counts, axis1=-2, axis2=-1), counts[..., :-1].sum(axis=-2), counts[..., -1]], axis=-2)
+Kind = Literal["share", "table", "score"]
+Family = Literal["counts", "rank", "loss", "drawn", "hits"]
+Needs = Literal["labels", "scores", "probabilities"]
 
 
-class Table:
-    """One-vs-rest counts of every class, from margins (..., 4, K). Everything derived is cached."""
+@dataclass(frozen=True)
+class Definition:
+    """What a metric is, whichever class it is about. `interval` and `difference` name the methods in words; `source` who defined it.
 
-    def __init__(self, margins: Floats) -> None:
-        self.margins = floats(margins)
-        self._shares: dict[str, Floats] = {}
-
-    @classmethod
-    def of(cls, confusion: Floats) -> "Table":
-        """Of confusion counts (..., K, K + 1)."""
-        return cls(margins_of(confusion))
-
-    @property
-    def support(self) -> Floats:
-        return np.asarray(self.margins[..., 0, :])
-
-    @property
-    def tp(self) -> Floats:
-        return np.asarray(self.margins[..., 1, :])
-
-    @property
-    def called(self) -> Floats:
-        return np.asarray(self.margins[..., 2, :])
-
-    @property
-    def missing(self) -> Floats:
-        return np.asarray(self.margins[..., 3, :])
-
-    @cached_property
-    def n(self) -> Floats:
-        return np.asarray(self.support.sum(axis=-1))
-
-    @cached_property
-    def fn(self) -> Floats:
-        return self.support - self.tp
-
-    @cached_property
-    def fp(self) -> Floats:
-        """A missing prediction is a false positive of every class but its own."""
-        return np.asarray(self.called - self.tp + self.missing.sum(axis=-1, keepdims=True) - self.missing)
-
-    def share(self, name: str) -> Floats:
-        """A one-vs-rest proportion (..., K); NaN where undefined."""
-        if name not in self._shares:
-            self._shares[name] = ratio(*share_of(name, self))
-        return self._shares[name]
-
-    @cached_property
-    def tn(self) -> Floats:
-        return self.n[..., None] - self.tp - self.fn - self.fp
-
-    @cached_property
-    def f1(self) -> Floats:
-        return ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
-
-    @cached_property
-    def mcc(self) -> Floats:
-        spread = (self.tp + self.fp) * (self.tp + self.fn) * (self.tn + self.fp) * (self.tn + self.fn)
-        return ratio(self.tp * self.tn - self.fp * self.fn, np.sqrt(spread))
-
-    def accuracy(self) -> Floats:
-        return ratio(self.tp.sum(axis=-1), self.n)
-
-    def macro(self, per_class: Floats) -> Floats:
-        """Mean over the classes that have support and a defined value; NaN where there is none."""
-        usable = (self.support > 0) & ~np.isnan(per_class)
-        return ratio(np.where(usable, per_class, 0.0).sum(axis=-1), usable.sum(axis=-1))
-
-    def weighted(self, per_class: Floats) -> Floats:
-        """Mean weighted by support."""
-        return ratio((np.nan_to_num(per_class) * self.support).sum(axis=-1), self.n)
-
-    def multiclass_mcc(self) -> Floats:
-        """Gorodkin's R_K; a missing prediction counts as one class more that is never true."""
-        cross = self.tp.sum(axis=-1) * self.n - (self.called * self.support).sum(axis=-1)
-        absent = self.missing.sum(axis=-1)
-        ours, theirs = self.n**2 - (self.support**2).sum(axis=-1), self.n**2 - (self.called**2).sum(axis=-1) - absent**2
-        return ratio(cross, np.sqrt(ours * theirs))
-
-
-def share_of(name: str, table: Table) -> tuple[Floats, Floats]:
-    """Numerator and denominator (..., K) of a one-vs-rest proportion."""
-    tp, fp, fn, tn = table.tp, table.fp, table.fn, table.tn
-    top, other = {
-        "sensitivity": (tp, fn),
-        "false_negative_rate": (fn, tp),
-        "specificity": (tn, fp),
-        "false_positive_rate": (fp, tn),
-        "ppv": (tp, fp),
-        "npv": (tn, fn),
-    }[name]
-    return top, top + other
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """One entry of the registry.
-
-    `id` as in a report (`sensitivity[nodule]`), `name` without the class, `index` the class it is about (None: all classes). `kind`: a
-    `share` is a proportion with a score interval, a `table` is another function of the confusion matrix (bootstrap), a `rank` needs
-    scores (DeLong). `paired` proportions have a denominator that depends on the truth alone, so that two models can be compared case by
-    case.
+    `kind`: a `share` is a proportion with a score interval, a `table` another function of the confusion matrix, a `score` a function of
+    scores, whose `family` says how its interval is made. `paired` proportions have a denominator that depends on the truth alone, so that
+    two models can be compared case by case.
     """
 
-    id: str
-    name: str
     kind: Kind
-    index: int | None = None
+    needs: Needs
+    interval: str
+    difference: str
+    source: str
     higher_is_better: bool = True
     low: float = 0.0
     high: float = 1.0
     paired: bool = False
+    family: Family = "counts"
+
+
+def _share(source: str, *, paired: bool = True, higher: bool = True) -> Definition:
+    difference = "Tango; McNemar mid-P, with clusters the sign-flip test" if paired else "BCa on common draws; swap permutation"
+    return Definition("share", "labels", "Wilson, with clusters on the effective n", difference, source, higher, paired=paired)
+
+
+def _table(source: str, low: float = 0.0) -> Definition:
+    return Definition(
+        "table", "labels", "BCa on multinomial draws of counts", "percentiles of common draws; swap permutation", source, low=low
+    )
+
+
+def _rank(source: str) -> Definition:
+    return Definition(
+        "score", "scores", "DeLong on the logit scale, influences summed over clusters", "paired DeLong", source, family="rank"
+    )
+
+
+def _loss(source: str, high: float) -> Definition:
+    return Definition(
+        "score",
+        "probabilities",
+        "Student t on cluster sums",
+        "Student t on cluster sums of paired differences",
+        source,
+        False,
+        high=high,
+        family="loss",
+    )
+
+
+def _bins(source: str) -> Definition:
+    interval = "bootstrap of cases or clusters, centred on the estimate; influence functions above 1,000"
+    return Definition("score", "probabilities", interval, "percentiles of common draws", source, False, family="drawn")
+
+
+def _hits(source: str) -> Definition:
+    interval, difference = "Wilson, with clusters on the effective n", "Tango; McNemar mid-P, with clusters the sign-flip test"
+    return Definition("score", "scores", interval, difference, source, family="hits")
+
+
+UNBOUNDED = float("inf")
+DEFINITIONS: dict[str, Definition] = {
+    "accuracy": _share("share of right answers"),
+    "sensitivity": _share("recall, true positive rate; ISO/IEC TS 4213"),
+    "specificity": _share("true negative rate"),
+    "ppv": _share("positive predictive value, precision", paired=False),
+    "npv": _share("negative predictive value", paired=False),
+    "false_positive_rate": _share("1 - specificity", higher=False),
+    "false_negative_rate": _share("1 - sensitivity", higher=False),
+    "micro_f1": _share("equals accuracy where each case has one label"),
+    "balanced_accuracy": _table("mean sensitivity; Brodersen 2010"),
+    "f1": _table("van Rijsbergen 1979"),
+    "mcc": _table("Matthews 1975; several classes Gorodkin 2004", low=-1.0),
+    "macro_sensitivity": _table("mean over classes with support"),
+    "macro_specificity": _table("mean over classes with support"),
+    "macro_ppv": _table("mean over classes with support"),
+    "macro_npv": _table("mean over classes with support"),
+    "macro_f1": _table("mean over classes with support"),
+    "weighted_f1": _table("mean weighted by support"),
+    "roc_auc": _rank("Hanley & McNeil 1982; DeLong 1988"),
+    "partial_roc_auc": _rank("up to a false positive rate of 0.1, standardised; McClish 1989, Dodd & Pepe 2003"),
+    "macro_roc_auc": _rank("mean one-vs-rest over classes with support"),
+    "average_precision": Definition(
+        "score",
+        "scores",
+        "BCa stratified by label; influence functions on the logit scale above 1,000 units",
+        "percentiles of common draws; paired influences above 1,000 units",
+        "step form; Boyd, Eng & Page 2013",
+        family="drawn",
+    ),
+    "macro_average_precision": Definition(
+        "score",
+        "scores",
+        "influence functions on the logit scale",
+        "paired influences",
+        "mean one-vs-rest over classes with support",
+        family="rank",
+    ),
+    "top_2_accuracy": _hits("the true class is among the two highest scores; Russakovsky 2015"),
+    "top_5_accuracy": _hits("the true class is among the five highest scores; Russakovsky 2015"),
+    "log_loss": _loss("probabilities clipped at 1e-15; Good 1952", UNBOUNDED),
+    "brier": _loss("Brier 1950; over all classes 0..2", 1.0),
+    "ece": _bins("15 equal-width bins, l1; Guo 2017"),
+    "ece_debiased": _bins("ece less its expected bias; Kumar 2019"),
+}
+SHARES = ("sensitivity", "specificity", "ppv", "npv", "false_positive_rate", "false_negative_rate")
+OF_A_CLASS = ("f1", "mcc", "roc_auc", "partial_roc_auc", "average_precision", "log_loss", "brier", "ece", "ece_debiased")
+OVERALL = (
+    *(name for name in AVERAGES if name != "balanced_accuracy"),
+    "micro_f1",
+    "macro_roc_auc",
+    "macro_average_precision",
+    "top_2_accuracy",
+    "top_5_accuracy",
+    "log_loss",
+    "brier",
+    "ece",
+    "ece_debiased",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One entry of the registry: a definition about one class (`index`) or all of them (None). `id` as in a report: `sensitivity[nodule]`."""
+
+    id: str
+    name: str
+    definition: Definition
+    index: int | None = None
 
     @property
-    def needs(self) -> Literal["labels", "scores"]:
-        return "scores" if self.kind == "rank" else "labels"
+    def kind(self) -> Kind:
+        return self.definition.kind
+
+    @property
+    def needs(self) -> Needs:
+        return self.definition.needs
+
+    @property
+    def family(self) -> Family:
+        return self.definition.family
+
+    @property
+    def paired(self) -> bool:
+        return self.definition.paired
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.definition.higher_is_better
+
+    @property
+    def low(self) -> float:
+        return self.definition.low
+
+    @property
+    def high(self) -> float:
+        """The largest possible value; the Brier score over all classes reaches 2."""
+        return 2.0 if self.name == "brier" and self.index is None else self.definition.high
+
+    @property
+    def macro(self) -> bool:
+        """A mean over the classes that have support."""
+        return self.name.startswith("macro_") or self.name == "balanced_accuracy"
 
     def value(self, table: Table) -> Floats:
-        """The metric of each confusion table (...); NaN where undefined. Rank metrics are computed in `auc`."""
+        """The metric of each confusion table (...); NaN where undefined. Functions of scores are made in `scored`."""
         if self.kind == "share":
             return ratio(*self.parts(table)) if self.index is None else np.asarray(table.share(self.name)[..., self.index])
         if self.index is not None:
@@ -158,7 +198,7 @@ class Metric:
         top, bottom = share_of(self.name, table)
         return np.asarray(top[..., self.index]), np.asarray(bottom[..., self.index])
 
-    def rows(self, truth: Ints, labels: Ints) -> tuple[Bools, Bools]:
+    def rows(self, truth: Codes, labels: Codes) -> tuple[Bools, Bools]:
         """Per case of a share: (counts in the numerator, counts in the denominator)."""
         if self.index is None:
             return truth == labels, np.ones(truth.size, dtype=np.bool_)
@@ -174,9 +214,12 @@ class Metric:
         }[self.name]
 
     def reason(self, task: Task) -> str:
-        """Why the metric is undefined in a stratum that has cases."""
+        """Why the metric is undefined in a stratum that has cases and all it needs."""
         if self.index is None:
-            return "no class with both positives and negatives" if self.kind == "rank" else "the denominator is zero"
+            return {
+                "macro_roc_auc": "no class with both positives and negatives",
+                "macro_average_precision": "no class with positives",
+            }.get(self.name, "the denominator is zero")
         name = task.classes[self.index]
         return {
             "sensitivity": f"no case of {name}",
@@ -187,21 +230,8 @@ class Metric:
             "npv": f"every case was called {name}",
             "f1": f"no case of {name} and none was called so",
             "mcc": "the truth or the predictions hold one class only",
-            "roc_auc": f"needs cases of {name} and others",
-        }[self.name]
-
-
-AVERAGES: dict[str, Callable[[Table], Floats]] = {
-    "balanced_accuracy": lambda t: t.macro(t.share("sensitivity")),
-    "mcc": lambda t: t.multiclass_mcc(),
-    "macro_sensitivity": lambda t: t.macro(t.share("sensitivity")),
-    "macro_specificity": lambda t: t.macro(t.share("specificity")),
-    "macro_ppv": lambda t: t.macro(t.share("ppv")),
-    "macro_npv": lambda t: t.macro(t.share("npv")),
-    "macro_f1": lambda t: t.macro(t.f1),
-    "weighted_f1": lambda t: t.weighted(t.f1),
-}
-SHARES = ("sensitivity", "specificity", "ppv", "npv", "false_positive_rate", "false_negative_rate")
+            "average_precision": f"no case of {name}",
+        }.get(self.name, f"needs cases of {name} and others")
 
 
 def metric_of(task: Task, metric_id: str) -> Metric:
@@ -214,45 +244,17 @@ def metric_of(task: Task, metric_id: str) -> Metric:
 
 def registry(task: Task) -> list[Metric]:
     """Every metric of the task in report order: bare names for the positive class of a binary task, else per class and averaged."""
-    overall = [
-        Metric(id="accuracy", name="accuracy", kind="share", paired=True),
-        Metric(id="balanced_accuracy", name="balanced_accuracy", kind="table"),
-    ]
+    overall = [_metric("accuracy"), _metric("balanced_accuracy")]
     if task.binary:
-        return overall + _of_class(task.positive, "")
-    averaged = [
-        Metric(id=name, name=name, kind="table", low=-1.0 if name == "mcc" else 0.0) for name in AVERAGES if name != "balanced_accuracy"
-    ]
-    averaged += [
-        Metric(id="micro_f1", name="micro_f1", kind="share", paired=True),
-        Metric(id="macro_roc_auc", name="macro_roc_auc", kind="rank"),
-    ]
-    per_class = [metric for index, name in enumerate(task.classes) for metric in _of_class(index, f"[{name}]")]
-    return overall + averaged + per_class
+        return overall + [_metric(name, task.positive) for name in (*SHARES, *OF_A_CLASS)]
+    few = {f"top_{k}_accuracy" for k in (2, 5) if len(task.classes) <= k}
+    averaged = [_metric(name) for name in OVERALL if name not in few]
+    return (
+        overall
+        + averaged
+        + [_metric(name, index, f"[{label}]") for index, label in enumerate(task.classes) for name in (*SHARES, *OF_A_CLASS)]
+    )
 
 
-def _of_class(index: int | None, suffix: str) -> list[Metric]:
-    shares = [
-        Metric(
-            id=f"{name}{suffix}",
-            name=name,
-            kind="share",
-            index=index,
-            higher_is_better="false" not in name,
-            paired=name not in {"ppv", "npv"},
-        )
-        for name in SHARES
-    ]
-    others = [
-        Metric(id=f"f1{suffix}", name="f1", kind="table", index=index),
-        Metric(id=f"mcc{suffix}", name="mcc", kind="table", index=index, low=-1.0),
-        Metric(id=f"roc_auc{suffix}", name="roc_auc", kind="rank", index=index),
-    ]
-    return shares + others
-
-
-def confusion(codes: Ints, strata: int, truth: Ints, labels: Ints, classes: int) -> Floats:
-    """Confusion counts (strata, K, K + 1) of rows with stratum `codes`; missing labels (-1) land in the last column."""
-    width = classes + 1
-    cell = (codes * classes + truth) * width + np.where(labels == MISSING, classes, labels)
-    return np.bincount(cell, minlength=strata * classes * width).reshape(strata, classes, width).astype(np.float64)
+def _metric(name: str, index: int | None = None, suffix: str = "") -> Metric:
+    return Metric(id=f"{name}{suffix}", name=name, definition=DEFINITIONS[name], index=index)

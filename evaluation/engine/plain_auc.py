@@ -3,7 +3,8 @@
 import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints
-from evaluation.engine.auc import auc_by_stratum, influence_variance, rank, scaled_influence
+from evaluation.engine.auc import auc_by_stratum
+from evaluation.engine.ranked import rank
 from evaluation.engine.strata import Block
 
 
@@ -16,5 +17,4 @@ def plain_auc(scores: Floats, positive: Bools, clusters: Ints | None = None, fol
     names = tuple(str(each) for each in range(int(codes.max(initial=0)) + 1))
     block = Block(names, np.arange(scores.size), codes, scores.size, clusters)
     found = auc_by_stratum(rank(scores), positive, block)
-    variance = influence_variance(scaled_influence(found, positive, block), block)
-    return found.value, variance, found.smaller_class.astype(np.float64)
+    return found.value, found.influence.variance, found.smaller_class.astype(np.float64)

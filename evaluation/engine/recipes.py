@@ -6,15 +6,17 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from scipy import special
 
 from evaluation.engine.arrays import Bools, Floats, Ints
 from evaluation.engine.data import Arm, Comparison
-from evaluation.engine.figures import ClassAuc, RankFigures, cells_of, rank_figures, table_of
+from evaluation.engine.figures import cells_of, table_of
 from evaluation.engine.intervals import Pair, t_quantile
-from evaluation.engine.metrics import Metric, Table, margins_of
+from evaluation.engine.metrics import Metric
+from evaluation.engine.precision import logit_interval
 from evaluation.engine.replicates import Layout, RecipeEstimate, estimate, side
+from evaluation.engine.scored import Scored, Scorer
 from evaluation.engine.strata import Block
+from evaluation.engine.tables import Table, margins_of
 
 LeftOut = tuple[Ints, Table, Ints]
 
@@ -25,8 +27,11 @@ class Recipes:
 
     comparison: Comparison
     block: Block
-    _ranks: dict[tuple[bool, int, str], RankFigures] = field(default_factory=dict, repr=False)
-    _aucs: dict[tuple[int, int], ClassAuc] = field(default_factory=dict, repr=False)
+    _scored: dict[tuple[bool, int, str], Scored] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        return Scorer(self.comparison, self.block)
 
     def arms(self, baseline: bool) -> Sequence[Arm]:
         return self.comparison.baseline if baseline else self.comparison.candidate
@@ -41,16 +46,19 @@ class Recipes:
         ours, theirs = ([table_of(self.comparison, self.block, arm) for arm in self.arms(side)] for side in (False, True))
         return ours, theirs
 
-    def ranks(self, metric: Metric, baseline: bool, run: int) -> RankFigures:
+    def scored(self, metric: Metric, baseline: bool, run: int) -> Scored:
+        """A metric of scores of one replicate; only the last metric's are kept."""
         key = (baseline, run, metric.id)
-        if key not in self._ranks:
-            self._ranks[key] = rank_figures(self.comparison, self.block, self.arms(baseline)[run], metric, self._aucs)
-        return self._ranks[key]
+        if key not in self._scored:
+            for other in [known for known in self._scored if known[2] != metric.id]:
+                del self._scored[other]
+            self._scored[key] = self.scorer.of(self.arms(baseline)[run], metric)
+        return self._scored[key]
 
     def values(self, metric: Metric, baseline: bool) -> Floats:
         """The metric of every replicate: (runs, strata), NaN where undefined."""
-        if metric.kind == "rank":
-            return np.stack([self.ranks(metric, baseline, run).value for run in range(len(self.arms(baseline)))])
+        if metric.kind == "score":
+            return np.stack([self.scored(metric, baseline, run).value for run in range(len(self.arms(baseline)))])
         return np.stack([metric.value(table) for table in self.tables[baseline]])
 
     def hits(self, metric: Metric, baseline: bool) -> tuple[Floats, Bools]:
@@ -65,9 +73,9 @@ class Recipes:
         Value + n * influence, by the jackknife for count metrics: a case's influence depends on its cell of the confusion table alone.
         """
         codes, n = self.block.codes, self.block.n
-        if metric.kind == "rank":
-            figures = [self.ranks(metric, baseline, run) for run in range(len(self.arms(baseline)))]
-            return np.stack([figure.value[codes] + n[codes] * figure.raw for figure in figures])
+        if metric.kind == "score":
+            figures = [self.scored(metric, baseline, run) for run in range(len(self.arms(baseline)))]
+            return np.stack([figure.value[codes] + n[codes] * figure.influence(scaled=False) for figure in figures])
         out = []
         for table, (stratum, reduced, row) in zip(self.tables[baseline], self._left_out[baseline], strict=True):
             value, left_out = metric.value(table)[stratum], metric.value(reduced)
@@ -86,7 +94,7 @@ class Recipes:
         """One case left out of each cell that a stratum has: (stratum of each such table, the tables, each row's table)."""
         classes = len(self.comparison.task.classes)
         cells = classes * (classes + 1)
-        kinds, row = np.unique(self.block.codes * cells + cells_of(self.comparison, self.block, arm), return_inverse=True)
+        kinds, row = np.unique(self.block.codes.astype(np.int64) * cells + cells_of(self.comparison, self.block, arm), return_inverse=True)
         stratum, cell = np.divmod(kinds, cells)
         one = np.zeros((kinds.size, cells))
         one[np.arange(kinds.size), cell] = 1.0
@@ -116,7 +124,11 @@ class Ranged(Protocol):
     """What an interval over replicates needs to know about a metric."""
 
     @property
+    def name(self) -> str: ...
+    @property
     def kind(self) -> str: ...
+    @property
+    def family(self) -> str: ...
     @property
     def paired(self) -> bool: ...
     @property
@@ -142,14 +154,13 @@ def recipe_interval(estimate: RecipeEstimate, metric: Ranged, value: Floats, lev
     varied = estimate.variance > 0
     half = t_quantile(level, estimate.degrees) * np.sqrt(np.where(varied, estimate.variance, np.nan))
     low, high = np.maximum(value - half, metric.low), np.minimum(value + half, metric.high)
-    if metric.kind == "rank":
+    if metric.family == "rank" or metric.name == "average_precision":
         inner = (value > 0) & (value < 1)
         middle = np.where(inner, value, 0.5)
-        width = half / (middle * (1 - middle))
-        low = np.where(inner, special.expit(special.logit(middle) - width), low)
-        high = np.where(inner, special.expit(special.logit(middle) + width), high)
-    if metric.kind == "share":
+        by_logit = logit_interval(middle, half)
+        low, high = np.where(inner, by_logit[0], low), np.where(inner, by_logit[1], high)
+    if metric.kind == "share" or metric.family == "hits":
         share_low, share_high = estimate.share_interval(level)
-        by_score = varied | metric.paired
+        by_score = varied | metric.paired | (metric.family == "hits")
         low, high = np.where(by_score, share_low, low), np.where(by_score, share_high, high)
     return low, high

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from evaluation.engine.arrays import Floats, Ints, floats, optional, ratio, tally
+from evaluation.engine.arrays import Codes, Floats, Ints, floats, optional, ratio, tally
 from evaluation.engine.intervals import Pair, t_quantile, wilson
 
 ROUNDING = 1e-24
@@ -56,10 +56,10 @@ class RecipeEstimate:
 class Layout:
     """Where the cases (n,) of pseudo-values belong: `codes` is each one's stratum of `size`, `unit` its cluster, `home` (units,) whose each is."""
 
-    codes: Ints
+    codes: Codes
     size: int
     unit: Ints
-    home: Ints
+    home: Codes
 
     @cached_property
     def n(self) -> Floats:

@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Floats, optional
-from evaluation.engine.artefact import Artefact, Column, Settings
+from evaluation.engine.artefact import Artefact
+from evaluation.engine.calibration import calibration_details
 from evaluation.engine.compare import Flips
 from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_codes
+from evaluation.engine.estimates import Column, Settings
 from evaluation.engine.figures import FlipFigures
 from evaluation.engine.intervals import exact_upper
-from evaluation.engine.metrics import Metric, registry
+from evaluation.engine.metrics import Metric, metric_of, registry
 from evaluation.engine.recipes import Estimates, Ranged, recipe_interval
 from evaluation.engine.replicates import residual_variance, spread_interval, underspecification
 from evaluation.engine.sanity import label_findings, score_findings
-from evaluation.engine.strata import Block, Strata, blocks, names_of, with_all
+from evaluation.engine.strata import Block, Strata, each_block, names_of, with_all
 
 Entry = dict[str, Any]
 LEAST_RUNS_FOR_SD = 3
@@ -44,20 +46,29 @@ def comparison_of(
 
 
 def report(
-    comparison: Comparison, strata: Strata, *, seed: bytes, level: float = 0.95, resamples: int = 2000, home: str | None = None
+    comparison: Comparison,
+    strata: Strata,
+    *,
+    seed: bytes,
+    level: float = 0.95,
+    resamples: int = 2000,
+    home: str | None = None,
+    only: Sequence[str] | None = None,
 ) -> Entry:
-    """Everything a run report says about these predictions; keys `metrics`, `flips`, `replicates`, `sanity`.
+    """Everything a run report says about these predictions; keys `metrics`, `flips`, `replicates`, `sanity`, `confusion`, `calibration`.
 
     `strata` may overlap; "all" is put first if it is not among them. `seed`: from `seeds.seed_from`. `home` names the stratum in which
-    seeds are expected to agree, for the underspecification index. Metrics follow the strata's order, then the registry's.
+    seeds are expected to agree, for the underspecification index. Metrics follow the strata's order, then the registry's; `only` names
+    some of them (accuracy is always among them; `calibration` is None without a metric of probabilities). Raises BadInput for a stratum
+    given twice or a metric that there is not.
     """
     settings = Settings(seed=seed, level=level, resamples=resamples)
     wanted = with_all(strata, comparison.cases)
-    metrics = registry(comparison.task)
+    metrics = _chosen(comparison.task, only)
     entries: dict[str, list[Entry]] = {}
     flips: dict[str, Entry] = {}
     runs: dict[str, tuple[Floats, float, int]] = {}
-    for block in blocks(wanted, comparison.cases, comparison.clusters):
+    for block in each_block(wanted, comparison.cases, comparison.clusters):
         part = _BlockReport(comparison, block, settings, metrics)
         entries |= part.entries()
         flips |= part.flips()
@@ -70,7 +81,25 @@ def report(
         else None,
         "replicates": _replicates(comparison, runs, order, home, level),
         "sanity": _sanity(comparison),
+        "confusion": _confusion(comparison),
+        "calibration": calibration_details(comparison) if any(metric.needs == "probabilities" for metric in metrics) else None,
     }
+
+
+def _chosen(task: Task, only: Sequence[str] | None) -> list[Metric]:
+    """The registry, or accuracy and those named, in the registry's order."""
+    if only is None:
+        return registry(task)
+    wanted = {"accuracy", *(metric_of(task, name).id for name in only)}
+    return [metric for metric in registry(task) if metric.id in wanted]
+
+
+def _confusion(comparison: Comparison) -> Entry:
+    """Counts over all cases, truth by prediction, the last column of which is a missing one; replicate 0 of each side."""
+    classes = len(comparison.task.classes)
+    sides = [arm.cells(comparison.truth, classes) for arm in comparison.artefacts]
+    counts = [np.bincount(cells, minlength=classes * (classes + 1)).reshape(classes, classes + 1).tolist() for cells in sides]
+    return {"classes": list(comparison.task.classes), "candidate": counts[0], "baseline": counts[1] if len(counts) > 1 else None}
 
 
 class OverRuns:
@@ -136,6 +165,8 @@ class _BlockReport:
             for stratum, name in enumerate(self.block.names):
                 entry = self._entry(metric, column, stratum, name)
                 entry["n_positive"] = None if about is None else int(supports[stratum, about])
+                if metric.macro:
+                    entry["left_out"] = [c for c, held in zip(self.comparison.task.classes, supports[stratum], strict=True) if not held]
                 entry["replicates"] = [optional(value) for value in values[:, stratum]]
                 if over_runs is not None:
                     over_runs.enter(entry, stratum)

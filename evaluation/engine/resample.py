@@ -15,7 +15,8 @@ from scipy import special
 
 from evaluation.engine.arrays import Bools, Floats, Ints, ratio
 from evaluation.engine.intervals import Pair, clopper_pearson, t_quantile
-from evaluation.engine.metrics import Metric, Table, margins_of
+from evaluation.engine.metrics import Metric
+from evaluation.engine.tables import Table, margins_of
 
 SAME = 1e-12  # values closer than this are equal: they were added up in different orders
 MOST_TYPES = 2000  # beyond it the jackknife's normal interval is as good and needs no draws
@@ -176,6 +177,12 @@ def bca(draws: Floats, estimate: Floats, left_out: Floats, repeats: Ints, level:
     return found[:, 0], found[:, 1]
 
 
+def percentiles(draws: Floats, level: float = 0.95) -> tuple[float, float]:
+    """The plain percentile interval of draws (B,) that are all numbers (Efron 1979); linear between order statistics."""
+    low, high = np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2])
+    return float(low), float(high)
+
+
 def _ordered(draws: Floats) -> tuple[Floats, Ints]:
     """Each row sorted, NaN last, and how many of it are numbers."""
     return np.sort(draws, axis=1), draws.shape[1] - np.isnan(draws).sum(axis=1)
@@ -278,7 +285,7 @@ def difference_intervals(values: Values, level: float = 0.95, *, corrected: bool
     low, high = bca(draws, values.gap, left_out, sample.repeats, level) if corrected else (np.full(len(draws), np.nan),) * 2
     spare = np.isnan(low)
     return Intervals(
-        low=np.where(spare, plain[:, 0], low),
-        high=np.where(spare, plain[:, 1], high),
+        low=np.where(spare, np.minimum(plain[:, 0], values.gap), low),
+        high=np.where(spare, np.maximum(plain[:, 1], values.gap), high),
         method=["bootstrap percentile" if each else "bca" for each in spare],
     )

@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, ratio, tally
-from evaluation.engine.auc import Ranking, auc_by_stratum, rank
+from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, floats, ratio, tally
+from evaluation.engine.auc import auc_by_stratum
+from evaluation.engine.ranked import Ranking, rank
 from evaluation.engine.strata import Block
 
 Severity = Literal["error", "warn"]
@@ -36,7 +37,7 @@ class Finding:
 
 def score_findings(
     scores: Floats,
-    truth: Ints,
+    truth: Codes,
     classes: Sequence[str],
     *,
     positive: int | None,
@@ -70,7 +71,7 @@ def score_findings(
     return found
 
 
-def label_findings(labels: Ints, truth: Ints, classes: Sequence[str]) -> list[Finding]:
+def label_findings(labels: Codes, truth: Codes, classes: Sequence[str]) -> list[Finding]:
     """One label for every case although the truth has several (20 cases or more)."""
     answered = labels[labels >= 0]
     if answered.size < 20 or answered.min() != answered.max() or np.unique(truth).size < 2:

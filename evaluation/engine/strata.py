@@ -4,7 +4,7 @@ A caller names strata in one of two ways: a `Grouping` (one code per case: the v
 or a `Stratum` (a mask or an index array: a named query, an intersection, "all"). Masks that do not overlap are packed into common blocks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, narrow
 
 PACKED_ROWS = 100_000
 
@@ -66,12 +66,12 @@ class Units:
 class Block:
     """Strata over `rows` (case indices, ascending within each stratum); a case that belongs to several of them has a row for each (`repeated`).
 
-    `codes` (rows,) is the stratum of each row, `clusters` (rows,) its cluster or None.
+    `codes` (rows,) is the stratum of each row in the smallest integers that hold it, `clusters` (rows,) its cluster or None.
     """
 
     names: tuple[str, ...]
     rows: Ints
-    codes: Ints
+    codes: NDArray[np.integer[Any]]
     cases: int
     clusters: Ints | None
     repeated: bool = False
@@ -95,7 +95,7 @@ class Block:
         if self.clusters is None:
             return None
         width = int(self.clusters.max(initial=0)) + 1
-        keys, unit = np.unique(self.codes * width + self.clusters, return_inverse=True)
+        keys, unit = np.unique(self.codes.astype(np.int64) * width + self.clusters, return_inverse=True)
         return None if keys.size == self.rows.size else Units(unit.astype(np.int64), (keys // width).astype(np.int64))
 
     @cached_property
@@ -111,42 +111,21 @@ class Block:
         """`values` (cases, ...) at the block's rows, without a copy where the block holds every case."""
         return values if self.whole else values[self.rows]
 
-    @cached_property
-    def _narrow(self) -> NDArray[np.integer[Any]]:
-        return self.codes.astype(np.uint16) if self.size < 1 << 16 else self.codes  # numpy sorts 16-bit integers by radix
-
-    def sorted_by(self, order: Ints) -> tuple[Ints, Ints, NDArray[np.integer[Any]]]:
-        """The block's rows ordered by (stratum, position in `order`), where `order` sorts all cases by score.
-
-        Returns (positions into `rows`, their positions in `order`, their strata).
-        """
-        if self.repeated:
-            place = np.empty(self.cases, dtype=np.int64)
-            place[order] = np.arange(self.cases)
-            ranked = place[self.rows]
-            turn = np.argsort(self.codes * self.cases + ranked)
-            return turn, ranked[turn], self._narrow[turn]
-        if self.whole:
-            rows, ranked = order, np.arange(self.cases)
-        else:
-            position = np.full(self.cases, -1, dtype=np.int64)
-            position[self.rows] = np.arange(self.rows.size)
-            rows = position[order]
-            ranked = np.flatnonzero(rows >= 0)
-            rows = rows[ranked]
-        stratum = self._narrow[rows]
-        if self.size == 1:
-            return rows, ranked, stratum
-        turn = np.argsort(stratum, kind="stable")
-        return rows[turn], ranked[turn], stratum[turn]
-
     def members(self) -> list[Ints]:
         """Per stratum the positions (into `rows`) of its cases."""
-        return np.split(np.argsort(self._narrow, kind="stable"), np.cumsum(self.n)[:-1])
+        return np.split(np.argsort(self.codes, kind="stable"), np.cumsum(self.n)[:-1])
 
 
 def blocks(strata: Strata, cases: int, clusters: Ints | None = None) -> list[Block]:
-    """The strata as blocks. Raises BadInput for wrong lengths, codes or indices out of range, repeated members and repeated names."""
+    """The strata as blocks, all at once."""
+    return list(each_block(strata, cases, clusters))
+
+
+def each_block(strata: Strata, cases: int, clusters: Ints | None = None) -> Iterator[Block]:
+    """The strata as blocks, one after the other, so that one block's arrays are gone before the next one's are made.
+
+    Raises BadInput for wrong lengths, codes or indices out of range, repeated members and repeated names.
+    """
     names = [name for item in strata for name in (item.names if isinstance(item, Grouping) else [item.name])]
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
@@ -157,10 +136,12 @@ def blocks(strata: Strata, cases: int, clusters: Ints | None = None) -> list[Blo
         if isinstance(item, Stratum):
             _pack(packed, item.name, _mask(item, cases))
     found += [(tuple(names), codes) for names, codes in packed]
-    return [_block(part, cases, clusters) for part in _packed(found)]
+    everyone = np.arange(cases)
+    for part in _packed(found):
+        yield _block(part, everyone, clusters)
 
 
-Disjoint = tuple[tuple[str, ...], Ints]
+Disjoint = tuple[tuple[str, ...], NDArray[np.integer[Any]]]
 
 
 def _packed(found: list[Disjoint]) -> list[list[Disjoint]]:
@@ -178,22 +159,27 @@ def _packed(found: list[Disjoint]) -> list[list[Disjoint]]:
     return out
 
 
-def _block(parts: list[Disjoint], cases: int, clusters: Ints | None) -> Block:
+def _block(parts: list[Disjoint], everyone: Ints, clusters: Ints | None) -> Block:
+    names = tuple(name for names, _ in parts for name in names)
+    if len(parts) == 1 and (parts[0][1] >= 0).all():
+        return Block(names, everyone, narrow(parts[0][1], len(names)), everyone.size, clusters)
     rows = np.concatenate([np.flatnonzero(codes >= 0) for _, codes in parts])
     starts = np.cumsum([0, *(len(names) for names, _ in parts[:-1])])
-    codes = np.concatenate([codes[codes >= 0] + start for (_, codes), start in zip(parts, starts, strict=True)])
-    names = tuple(name for names, _ in parts for name in names)
-    return Block(names, rows, codes, cases, None if clusters is None else clusters[rows], repeated=len(parts) > 1)
+    inside = np.concatenate([codes[codes >= 0].astype(np.int64) + start for (_, codes), start in zip(parts, starts, strict=True)])
+    kept = None if clusters is None else clusters[rows]
+    return Block(names, rows, narrow(inside, len(names)), everyone.size, kept, repeated=len(parts) > 1)
 
 
-def _grouping(item: Grouping, cases: int) -> tuple[tuple[str, ...], Ints]:
-    codes = np.asarray(item.codes).astype(np.int64)
+def _grouping(item: Grouping, cases: int) -> Disjoint:
+    codes = np.asarray(item.codes)
+    if codes.size and codes.dtype.kind not in "iu":
+        raise BadInput("a grouping has integer codes, one a case")
     if codes.shape != (cases,):
         raise BadInput(f"a grouping has codes of shape {codes.shape}, but there are {cases} cases")
-    wrong = np.flatnonzero((codes < -1) | (codes >= len(item.names)))
-    if wrong.size:
+    if codes.size and (codes.min() < -1 or codes.max() >= len(item.names)):
+        wrong = np.flatnonzero((codes < -1) | (codes >= len(item.names)))
         raise BadInput(f"row {wrong[0]}: code {codes[wrong[0]]} names none of the {len(item.names)} strata of its grouping")
-    return tuple(item.names), codes
+    return tuple(item.names), codes.astype(np.min_scalar_type(-max(len(item.names), 1)), copy=False)
 
 
 def _mask(item: Stratum, cases: int) -> Bools:

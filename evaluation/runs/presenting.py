@@ -28,8 +28,12 @@ HEADLINES = (
     "macro_f1",
     "roc_auc",
     "macro_roc_auc",
+    "average_precision",
+    "macro_average_precision",
     "mcc",
+    "ece",
 )
+NOT_SHARES = {"log_loss", "brier"}  # in the report and the API; pages write shares of a hundred
 NAMES = {
     "accuracy": gettext_noop("Accuracy"),
     "balanced_accuracy": gettext_noop("Balanced accuracy"),
@@ -42,6 +46,21 @@ NAMES = {
     "roc_auc": gettext_noop("ROC AUC"),
     "macro_roc_auc": gettext_noop("ROC AUC, mean over classes"),
     "mcc": gettext_noop("Matthews correlation"),
+    "false_positive_rate": gettext_noop("False positive rate"),
+    "false_negative_rate": gettext_noop("False negative rate"),
+    "micro_f1": gettext_noop("F1 over all cases"),
+    "weighted_f1": gettext_noop("F1, classes weighted by cases"),
+    "macro_sensitivity": gettext_noop("Sensitivity, mean over classes"),
+    "macro_specificity": gettext_noop("Specificity, mean over classes"),
+    "macro_ppv": gettext_noop("Positive predictive value, mean over classes"),
+    "macro_npv": gettext_noop("Negative predictive value, mean over classes"),
+    "partial_roc_auc": gettext_noop("ROC AUC up to 10% false positives"),
+    "average_precision": gettext_noop("Average precision"),
+    "macro_average_precision": gettext_noop("Average precision, mean over classes"),
+    "top_2_accuracy": gettext_noop("Right class among the first two"),
+    "top_5_accuracy": gettext_noop("Right class among the first five"),
+    "ece": gettext_noop("Calibration error"),
+    "ece_debiased": gettext_noop("Calibration error, less chance"),
 }
 SANITY = {
     "non_finite": gettext_noop("Some answers are not finite numbers. Correct the model or its export."),
@@ -171,7 +190,8 @@ def _overall_alone(report: JSON) -> str:
 
 
 def _metric_ids(report: JSON) -> list[str]:
-    return [item["metric"] for item in report["metrics"] if item["stratum"] == "all"]
+    overall = [item["metric"] for item in report["metrics"] if item["stratum"] == "all"]
+    return [metric for metric in overall if metric.partition("[")[0] not in NOT_SHARES]
 
 
 def _headlines(report: JSON) -> list[JSON]:

@@ -13,11 +13,9 @@ from evaluation.engine.auc import (
     auc_interval,
     difference_interval,
     difference_p,
-    influence_variance,
-    rank,
-    scaled_influence,
 )
 from evaluation.engine.data import cluster_codes
+from evaluation.engine.ranked import influence_variance, rank
 from evaluation.engine.strata import Grouping, blocks
 from tests.engine.build import whole
 
@@ -50,7 +48,7 @@ def test_value_and_paired_variance_equal_the_definition(seed: int, n: int, decim
     one, two = auc_by_stratum(rank(a), positive, block), auc_by_stratum(rank(b), positive, block)
     assert one.value[0] == pytest.approx(value[0], abs=1e-12)
     assert one.value[0] == pytest.approx(roc_auc_score(positive, a), abs=1e-12)
-    ours, theirs = scaled_influence(one, positive, block), scaled_influence(two, positive, block)
+    ours, theirs = one.influence.scaled, two.influence.scaled
     assert influence_variance(ours, block)[0] == pytest.approx(covariance[0, 0], abs=1e-12)
     paired = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     assert influence_variance(ours - theirs, block)[0] == pytest.approx(paired, abs=1e-12)
@@ -71,18 +69,18 @@ def test_singleton_clusters_give_delong_exactly() -> None:
     alone, pairs = whole(80), whole(80, cluster_codes(np.arange(80) // 2, 80))
     shuffled = whole(80, np.random.default_rng(0).permutation(80))
     found = auc_by_stratum(rank(a), positive, alone)
-    plain = influence_variance(scaled_influence(found, positive, alone), alone)[0]
-    assert influence_variance(scaled_influence(found, positive, shuffled), shuffled)[0] == pytest.approx(plain, rel=1e-12)
-    assert influence_variance(scaled_influence(found, positive, pairs), pairs)[0] != pytest.approx(plain, rel=1e-3)
+    plain = influence_variance(found.influence.scaled, alone)[0]
+    assert influence_variance(found.influence.scaled, shuffled)[0] == pytest.approx(plain, rel=1e-12)
+    assert influence_variance(found.influence.scaled, pairs)[0] != pytest.approx(plain, rel=1e-3)
 
 
 def test_copying_every_case_leaves_the_clustered_variance() -> None:
     positive, a, _ = draw(3, 60, None)
     alone = whole(60)
-    once = influence_variance(scaled_influence(auc_by_stratum(rank(a), positive, alone), positive, alone), alone)[0]
+    once = auc_by_stratum(rank(a), positive, alone).influence.variance[0]
     copies, clusters = np.repeat(positive, 3), np.repeat(np.arange(60), 3)
     block = whole(180, clusters)
-    thrice = influence_variance(scaled_influence(auc_by_stratum(rank(np.repeat(a, 3)), copies, block), copies, block), block)[0]
+    thrice = auc_by_stratum(rank(np.repeat(a, 3)), copies, block).influence.variance[0]
     assert thrice == pytest.approx(once, rel=1e-12)
 
 

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.engine.auc import auc_by_stratum, rank
+from evaluation.engine.auc import auc_by_stratum
+from evaluation.engine.calibration import reliability
 from evaluation.engine.compare import mcnemar, newcombe, tango
 from evaluation.engine.detection.froc import froc_points
 from evaluation.engine.intervals import clopper_pearson, wilson
+from evaluation.engine.probabilities import equal_width
+from evaluation.engine.ranked import rank
+from evaluation.engine.resample import bca, percentiles
 from evaluation.engine.strata import Stratum, blocks
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "golden.json").read_text())
@@ -33,6 +37,24 @@ def _froc(entry: dict[str, Any]) -> list[float]:
     return [float(froc_points(entry["false_positive_scores"], hits, entry["lesions"], entry["images"], entry["fp_per_image"]).mean())]
 
 
+def _ece(entry: dict[str, Any]) -> list[float]:
+    chance, happened = np.array(entry["score"]), np.array(entry["positive"], dtype=bool)
+    bins = reliability(chance, happened, equal_width(chance, entry["bins"]), entry["bins"])
+    return [float(bins.error(entry["norm"]))]
+
+
+def _bootstrap(entry: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Draws of the mean, the mean, and the means with one value left out."""
+    values = np.array(entry["values"])
+    draws = values[np.random.default_rng(0).integers(0, values.size, (100_000, values.size))].mean(axis=1)
+    return draws[None], values.mean(keepdims=True), ((values.sum() - values) / (values.size - 1))[None]
+
+
+def _bca(entry: dict[str, Any]) -> list[float]:
+    draws, mean, left_out = _bootstrap(entry)
+    return [float(end[0]) for end in bca(draws, mean, left_out, np.ones(left_out.size, int))]
+
+
 RUN: dict[str, Callable[[dict[str, Any]], Any]] = {
     "wilson_95": lambda x: wilson(x["k"], x["n"]),
     "clopper_pearson_95": lambda x: clopper_pearson(x["k"], x["n"]),
@@ -41,6 +63,9 @@ RUN: dict[str, Callable[[dict[str, Any]], Any]] = {
     "tango_difference_95": lambda x: tango(x["c"], x["b"], x["n"]),
     "newcombe_paired_difference_95": _newcombe,
     "froc_score": _froc,
+    "expected_calibration_error": _ece,
+    "bootstrap_mean_bca_95": _bca,
+    "bootstrap_mean_percentile_95": lambda x: percentiles(_bootstrap(x)[0][0]),
 }
 
 

@@ -8,7 +8,8 @@ from sklearn import metrics as sk
 
 from evaluation.engine.arrays import BadInput
 from evaluation.engine.data import Task, arm, label_codes
-from evaluation.engine.metrics import Table, confusion, metric_of, registry
+from evaluation.engine.metrics import metric_of, registry
+from evaluation.engine.tables import Table, confusion
 from tests.engine.build import BINARY, DIGITS
 
 cases = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
@@ -83,7 +84,7 @@ def test_a_missing_prediction_is_wrong_everywhere_and_never_dropped() -> None:
     assert value(BINARY, "specificity", truth, labels) == 0.5
     assert value(BINARY, "ppv", truth, labels) == pytest.approx(2 / 3)
     for metric in registry(BINARY):
-        if metric.kind != "rank":
+        if metric.kind != "score":
             full = value(BINARY, metric.id, truth, [1, 1, 1, 0, 0])
             part = value(BINARY, metric.id, truth, labels)
             assert part < full if metric.higher_is_better else part > full, metric.id

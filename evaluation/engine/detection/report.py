@@ -11,7 +11,6 @@ import numpy as np
 from scipy import special
 
 from evaluation.engine.arrays import Floats, Ints, optional
-from evaluation.engine.artefact import Settings
 from evaluation.engine.detection.data import Detection, Predictions
 from evaluation.engine.detection.figures import Bounds, Gaps, gaps, levels, object_flips, spread
 from evaluation.engine.detection.flips import flip_entry
@@ -20,6 +19,7 @@ from evaluation.engine.detection.metrics import AREA_OF, ROW, Metric, registry
 from evaluation.engine.detection.sampling import Sample
 from evaluation.engine.detection.sanity import findings
 from evaluation.engine.detection.tables import HITS, OBJECTS, WRONG, Matched, matched, of_block
+from evaluation.engine.estimates import Settings
 from evaluation.engine.intervals import t_quantile
 from evaluation.engine.strata import Strata, blocks, names_of, with_all
 

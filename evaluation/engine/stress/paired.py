@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Bools, optional
-from evaluation.engine.artefact import Artefact, Settings
+from evaluation.engine.artefact import Artefact
 from evaluation.engine.data import Task, arm
+from evaluation.engine.estimates import Settings
 from evaluation.engine.metrics import metric_of
 from evaluation.engine.multiplicity import benjamini_hochberg, holm
 from evaluation.engine.report import OverRuns, comparison_of

@@ -1,0 +1,60 @@
+"""Average precision of one class against the others: the step form, for all strata of a block, and under resampling.
+
+AP = mean over positives of the precision at their score, sum over steps of (recall gained) * precision, as scikit-learn has it and never
+by trapezoids. Above `MOST_DRAWN` units its interval comes from influence functions on the logit scale (the delta method; Boyd, Eng & Page
+2013 for the scale), below from a bootstrap.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from evaluation.engine.arrays import Bools, Floats, floats, ratio
+from evaluation.engine.ranked import Influence, Ranked, RankMetric
+
+
+def precision_of(ranked: Ranked) -> RankMetric:
+    """Average precision in every stratum; NaN without positives.
+
+    A case moves it in two ways: a positive by the precision at its own score, every case by what it does to the precision of the positives
+    below it. Influences are the derivative of the step form, with each class's mean taken off.
+    """
+    steps = ranked.steps
+    at, ours = steps.stratum, floats(steps.positives)
+    hits = (steps.above + steps.held).astype(np.float64)  # positives at or above a step
+    cases = hits + steps.negatives[at] - steps.below  # all cases at or above it
+    precision = ratio(hits, cases)
+    value = ratio(steps.sums(steps.held * precision), ours)
+
+    def influence() -> Influence:
+        gained, lost = steps.running(ratio(steps.held, cases)), steps.running(ratio(steps.held * precision, cases))
+        each = ratio(1.0, ours)[at]
+        moved = -lost * each
+        return Influence.centred(ranked, held=(precision + gained) * each + moved, tied=moved, gap=moved, head=np.zeros(steps.size))
+
+    return RankMetric(value, steps, influence)
+
+
+def drawn_precision(scores: Floats, positive: Bools, weights: NDArray[np.uint8]) -> Floats:
+    """Average precision of each resample (draws,): `weights` (cases, draws) say how often a case was drawn; NaN without a positive.
+
+    Equal to the step form on a data set in which the cases are physically repeated.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), order.size - 1) if order.size else np.zeros(0, dtype=np.int64)
+    counts = np.cumsum(weights[order], axis=0, dtype=np.int32)[ends]
+    marked = np.flatnonzero(positive[order])
+    step = np.searchsorted(ends, marked)  # of each positive
+    kinds, starts = np.unique(step, return_index=True)
+    if not kinds.size:
+        return np.full(weights.shape[1], np.nan)
+    held = np.add.reduceat(weights[order[marked]], starts, axis=0, dtype=np.int32)
+    hits = np.cumsum(held, axis=0)
+    return ratio((held * np.nan_to_num(ratio(hits, counts[kinds]))).sum(axis=0), hits[-1])
+
+
+def logit_interval(value: Floats, half: Floats) -> tuple[Floats, Floats]:
+    """(low, high) of a value strictly inside 0..1 plus or minus `half`, on the logit scale and back."""
+    width = half / (value * (1 - value))
+    centre = special.logit(value)
+    return special.expit(centre - width), special.expit(centre + width)

@@ -1,0 +1,122 @@
+"""What a test set of hard cases says about production: never the plain figure, which is of the cases that somebody collected.
+
+Post-stratification weighs each stratum's figure by its share of production; Bayes' rule turns sensitivity and specificity into the
+predictive values at a stated prevalence. Both hold only as far as the strata, or the two error rates, are the same in production.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from evaluation.engine.arrays import BadInput, Floats, floats, optional, ratio
+from evaluation.engine.intervals import normal_quantile
+
+SHARES_SUM = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighted:
+    """A post-stratified value with its standard error and interval; `undefined` says why there is none."""
+
+    value: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    undefined: str | None = None
+
+
+def post_stratified(
+    shares: ArrayLike, values: ArrayLike, variances: ArrayLike, *, level: float = 0.95, low: float = 0.0, high: float = 1.0
+) -> Weighted:
+    """Sum of W_h m_h over disjoint strata with variance sum of W_h² v_h (Cochran 1977), and a normal interval cut to [low, high].
+
+    `shares` (H,): the strata's shares of production, at least 0 and adding up to 1; they are taken as known. `values`, `variances` (H,):
+    the metric in each stratum and its sampling variance, NaN where undefined. A stratum that production has and the test set cannot
+    measure leaves the whole undefined: its share is not spread over the others. Raises BadInput for shares that are none.
+    """
+    w, m, v = (np.atleast_1d(floats(column)) for column in (shares, values, variances))
+    if not w.shape == m.shape == v.shape or w.ndim != 1:
+        raise BadInput(
+            f"shares, values and variances have shapes {w.shape}, {m.shape} and {v.shape}, but there is one of each for a stratum"
+        )
+    wrong = np.flatnonzero(~(w >= 0))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: {w[wrong[0]]} is not a share")
+    if not abs(w.sum() - 1) <= SHARES_SUM:
+        raise BadInput(f"the shares add up to {w.sum():g}, not to 1; name every stratum of production, once")
+    used = w > 0
+    for fault, what in ((~np.isfinite(m), "value"), (~np.isfinite(v), "variance")):
+        lacking = np.flatnonzero(used & fault)
+        if lacking.size:
+            why = f"stratum {lacking[0]} is {w[lacking[0]]:.1%} of production, but has no {what}"
+            return Weighted(value=None, se=None, low=None, high=None, undefined=why)
+    value, se = float(w[used] @ m[used]), float(np.sqrt(w[used] ** 2 @ v[used]))
+    half = normal_quantile(level) * se
+    return Weighted(value=value, se=se, low=max(value - half, low), high=min(value + half, high))
+
+
+def share_variance(value: ArrayLike, n: ArrayLike) -> Floats:
+    """Variance of a proportion for `post_stratified`, from its (effective) n, after adding two successes and two failures.
+
+    The plain r(1-r)/n is 0 where all are right or all wrong, which would call a stratum of five cases certain (Agresti & Coull 1998).
+    """
+    value, n = floats(value), floats(n)
+    more = n + 4
+    share = (value * n + 2) / more
+    return np.where(n > 0, share * (1 - share) / more, np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictiveValues:
+    """PPV and NPV at a prevalence, each with an interval; None where the model calls nothing so."""
+
+    prevalence: float
+    ppv: float | None
+    ppv_low: float | None
+    ppv_high: float | None
+    npv: float | None
+    npv_low: float | None
+    npv_high: float | None
+
+
+def predictive_values(
+    true_positives: float, positives: float, true_negatives: float, negatives: float, prevalence: float, level: float = 0.95
+) -> PredictiveValues:
+    """PPV and NPV by Bayes' rule from sensitivity and specificity of two independent samples, at a stated `prevalence` in (0, 1).
+
+    Counts may be effective ones of clustered data. Interval: normal on the logit scale (Mercaldo, Lau & Zhou 2007), where the logit of the
+    PPV is log(sensitivity) - log(1 - specificity) + logit(prevalence); where a rate is 0 or 1, with z²/2 added to every cell. Raises
+    BadInput for impossible counts or a prevalence that is none.
+    """
+    if not 0 < prevalence < 1:
+        raise BadInput(f"a prevalence lies between 0 and 1, and {prevalence} does not")
+    for right, total in ((true_positives, positives), (true_negatives, negatives)):
+        if not (total > 0 and 0 <= right <= total):
+            raise BadInput(f"{right} right of {total} is not possible; both classes need cases")
+    se, sp = true_positives / positives, true_negatives / negatives
+    z, odds = normal_quantile(level), float(special.logit(prevalence))
+    more = 0.0 if 0 < se < 1 and 0 < sp < 1 else z**2 / 2
+    hits, misses = true_positives + more, positives - true_positives + more
+    passes, alarms = true_negatives + more, negatives - true_negatives + more
+    of_ppv = (
+        np.log(hits / (hits + misses) * (passes + alarms) / alarms) + odds,
+        misses / hits / (hits + misses) + passes / alarms / (passes + alarms),
+    )
+    of_npv = (
+        np.log(passes / (passes + alarms) * (hits + misses) / misses) - odds,
+        hits / misses / (hits + misses) + alarms / passes / (passes + alarms),
+    )
+    found: list[float | None] = []
+    for hit, missed, (centre, spread) in (
+        (se * prevalence, (1 - sp) * (1 - prevalence), of_ppv),
+        (sp * (1 - prevalence), (1 - se) * prevalence, of_npv),
+    ):
+        value = optional(ratio(hit, hit + missed))
+        half = z * np.sqrt(spread)
+        ends = (float(special.expit(centre - half)), float(special.expit(centre + half)))
+        found += [None, None, None] if value is None else [value, min(ends[0], value), max(ends[1], value)]
+    return PredictiveValues(
+        prevalence=prevalence, ppv=found[0], ppv_low=found[1], ppv_high=found[2], npv=found[3], npv_low=found[4], npv_high=found[5]
+    )

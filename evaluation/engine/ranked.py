@@ -1,0 +1,272 @@
+"""The cases of a block ordered by stratum and score, for one class against the others: what every rank metric is a function of.
+
+Scores are sorted once for all blocks (`rank`). In a block, one integer per case (stratum, rank, class) is sorted; equal scores are equal
+ranks. Rank metrics change only where a positive is, so all of them are sums over *steps*, the groups of equal scores that hold a positive,
+with the negatives tied in a step and in the gap above it counted. Nothing of the size of the cases is kept.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, ratio, tally
+from evaluation.engine.strata import Block
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Scores (n,) sorted once: `level` (n,) is each case's dense rank, 0 for the lowest score and equal for equal scores."""
+
+    level: NDArray[np.int32]
+
+    @property
+    def distinct(self) -> int:
+        return int(self.level.max()) + 1 if self.level.size else 0
+
+
+def rank(scores: ArrayLike) -> Ranking:
+    """Sort finite scores. Raises BadInput that names the first row which is not finite."""
+    values = floats(scores)
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: the score is not finite")
+    order = np.argsort(values)
+    ordered = values[order]
+    level = np.empty(values.size, dtype=np.int32)
+    level[order] = np.cumsum(_changes(ordered), dtype=np.int32) - np.int32(1)
+    return Ranking(level)
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """Per step, ascending by (stratum, score), its `stratum` and the rows `start` to `end` of the sorted block, `held` of them positives.
+
+    Rows are counted through the block: those of a stratum lie between two `offsets` (size + 1,). `rank` is a step's first positive's number
+    among the positives of the block, of which a stratum's lie between two `bounds` (size + 1,).
+    """
+
+    stratum: Ints
+    start: Ints
+    end: Ints
+    held: Ints
+    rank: Ints
+    offsets: Ints
+    bounds: Ints
+
+    @property
+    def size(self) -> int:
+        return self.offsets.size - 1
+
+    @cached_property
+    def positives(self) -> Ints:
+        return np.diff(self.bounds)
+
+    @cached_property
+    def negatives(self) -> Ints:
+        return np.diff(self.offsets) - self.positives
+
+    @cached_property
+    def tied(self) -> Ints:
+        """Negatives with the step's score."""
+        return self.end - self.start - self.held
+
+    @cached_property
+    def before(self) -> Ints:
+        """Positives of the stratum with a lower score."""
+        return np.asarray(self.rank - self.bounds[self.stratum])
+
+    @cached_property
+    def below(self) -> Ints:
+        """Negatives of the stratum with a lower score."""
+        return np.asarray(self.start - self.rank + (self.bounds - self.offsets)[self.stratum])
+
+    @cached_property
+    def above(self) -> Ints:
+        """Positives of the stratum with a higher score."""
+        return np.asarray(self.bounds[1:][self.stratum] - self.rank - self.held)
+
+    @cached_property
+    def gap(self) -> Ints:
+        """Negatives above the step and below the next one, or up to the stratum's end."""
+        after = np.append(self.start[1:], 0)[: self.start.size]
+        last = np.flatnonzero(np.append(self.stratum[1:] != self.stratum[:-1], True)[: self.stratum.size])
+        after[last] = self.offsets[1:][self.stratum[last]]
+        return np.asarray(after - self.end)
+
+    @cached_property
+    def head(self) -> Ints:
+        """Per stratum (size,) the negatives below its first step."""
+        return np.asarray(self.negatives - self.sums(self.tied + self.gap).astype(np.int64))
+
+    def sums(self, values: ArrayLike) -> Floats:
+        """Per stratum (size,) of `values` (steps,)."""
+        return tally(self.stratum, values, self.size)
+
+    def running(self, values: Floats) -> Floats:
+        """Within each stratum the sum of `values` (steps,) up to and including each step."""
+        out = np.empty(values.size)
+        ends = np.searchsorted(self.stratum, np.arange(self.size + 1))
+        for start, end in zip(
+            ends[:-1].tolist(), ends[1:].tolist(), strict=True
+        ):  # one by one: no stratum's rounding may depend on another's
+            np.cumsum(values[start:end], out=out[start:end])
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """One class's scores in one block."""
+
+    ranking: Ranking
+    positive: Bools
+    block: Block
+
+    @cached_property
+    def _whether(self) -> Bools:
+        return np.asarray(self.block.pick(self.positive))
+
+    def _keys(self) -> NDArray[np.unsignedinteger[Any]]:
+        """Per row (stratum, rank, class) as one integer."""
+        distinct = self.ranking.distinct
+        small = self.block.size * distinct * 2 < 1 << 32
+        keys: NDArray[np.unsignedinteger[Any]] = np.asarray(self.block.pick(self.ranking.level)).astype(np.uint32 if small else np.uint64)
+        if self.block.size > 1:
+            keys += self.block.codes.astype(keys.dtype) * keys.dtype.type(distinct)
+        keys *= keys.dtype.type(2)
+        keys += self._whether.astype(keys.dtype)
+        return keys
+
+    @cached_property
+    def steps(self) -> Steps:
+        return self._steps(np.sort(self._keys()))
+
+    def _steps(self, keys: NDArray[np.unsignedinteger[Any]]) -> Steps:
+        wide = keys.dtype.type
+        edges = np.arange(self.block.size + 1, dtype=np.uint64) * np.uint64(2 * self.ranking.distinct)
+        offsets = np.searchsorted(keys, edges.astype(keys.dtype))
+        offsets[-1] = keys.size  # the last edge may not fit into the keys' integers
+        places = np.flatnonzero((keys & wide(1)).astype(np.bool_))  # of the positives; within equal scores they come last
+        bounds = np.searchsorted(places, offsets)
+        if self.ranking.distinct == self.block.cases and not self.block.repeated:
+            rank, start, end, held = np.arange(places.size), places, places + 1, np.ones(places.size, dtype=np.int64)
+        else:
+            groups = keys >> wide(1)
+            rank = np.flatnonzero(_changes(groups[places]))
+            fresh = np.flatnonzero(_changes(groups))
+            start = fresh[np.searchsorted(fresh, places[rank], side="right") - 1]
+            held = np.diff(rank, append=places.size)
+            end = places[rank + held - 1] + 1
+        stratum = np.repeat(np.arange(self.block.size), np.diff(np.searchsorted(start, offsets)))
+        return Steps(stratum, start, end, held, rank, offsets, bounds)
+
+    def _turn(self) -> Ints:
+        """The block's rows in the order of their keys, as positions into `block.rows`."""
+        bits = np.uint64(self.block.codes.size.bit_length())
+        keys = (self._keys().astype(np.uint64) << bits) | np.arange(self.block.codes.size, dtype=np.uint64)
+        keys.sort()
+        return (keys & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+
+    def rows(self, held: Floats, tied: Floats, gap: Floats, head: Floats) -> Floats:
+        """A value for each row (rows,): of a step's positives and tied negatives, of the negatives in its gap, of a stratum's `head`."""
+        steps, turn = self.steps, self._turn()
+        where = np.searchsorted(steps.stratum, np.arange(steps.size))  # a stratum's head stands before its first step
+        counts = np.insert(np.stack([steps.tied, steps.held, steps.gap], axis=1).ravel(), 3 * where, steps.head)
+        values = np.insert(np.stack([tied, held, gap], axis=1).ravel(), 3 * where, head)
+        out = np.empty(turn.size)
+        out[turn] = np.repeat(values, counts)
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """Each case's influence on a rank metric of its stratum, as values of steps and gaps, with mean 0 within each class."""
+
+    ranked: Ranked
+    held: Floats
+    tied: Floats
+    gap: Floats
+    head: Floats
+
+    @classmethod
+    def centred(cls, ranked: Ranked, held: Floats, tied: Floats, gap: Floats, head: Floats) -> "Influence":
+        """With each class's mean taken off: the classes' sizes are not a matter of chance."""
+        steps = ranked.steps
+        ours = np.nan_to_num(ratio(steps.sums(steps.held * held), steps.positives))
+        theirs = np.nan_to_num(ratio(steps.sums(steps.tied * tied + steps.gap * gap) + steps.head * head, steps.negatives))
+        return cls(ranked, held - ours[steps.stratum], tied - theirs[steps.stratum], gap - theirs[steps.stratum], head - theirs)
+
+    @property
+    def raw(self) -> Floats:
+        """Per row of the block (rows,)."""
+        return self.ranked.rows(self.held, self.tied, self.gap, self.head)
+
+    def _factors(self) -> tuple[Floats, Floats]:
+        """sqrt(m / (m - 1)) per stratum for positives and negatives, m the clusters that hold one; NaN where m < 2."""
+        units, steps = self.ranked.block.units, self.ranked.steps
+        ours, theirs = steps.positives, steps.negatives
+        if units is not None:
+            present = units.totals(self.ranked.block.pick(self.ranked.positive))
+            ours = np.bincount(units.stratum, present > 0, steps.size).astype(np.int64)
+            theirs = np.bincount(units.stratum, units.totals() > present, steps.size).astype(np.int64)
+        return np.sqrt(ratio(ours, ours - 1)), np.sqrt(ratio(theirs, theirs - 1))
+
+    @property
+    def scaled(self) -> Floats:
+        """Per row, times the class's factor: the variance is then the sum of squares over clusters. Singletons give DeLong's exactly."""
+        ours, theirs = self._factors()
+        codes = self.ranked.block.codes
+        positive = np.asarray(self.ranked.block.pick(self.ranked.positive))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.raw * np.where(positive, ours[codes], theirs[codes]))
+
+    @cached_property
+    def variance(self) -> Floats:
+        """Per stratum; NaN where a class has fewer than two clusters. Without clusters no case is looked at again."""
+        block, steps = self.ranked.block, self.ranked.steps
+        if block.units is not None:
+            return influence_variance(self.scaled, block)
+        ours, theirs = self._factors()
+        held = steps.sums(steps.held * self.held**2)
+        others = steps.sums(steps.tied * self.tied**2 + steps.gap * self.gap**2) + steps.head * self.head**2
+        return np.asarray(held * ours**2 + others * theirs**2)
+
+
+@dataclass(frozen=True, eq=False)
+class RankMetric:
+    """A rank metric per stratum of a block (NaN where undefined), with each case's influence on it, made when it is asked for."""
+
+    value: Floats
+    steps: Steps
+    make: Callable[[], Influence]
+
+    @cached_property
+    def influence(self) -> Influence:
+        return self.make()
+
+    @property
+    def smaller_class(self) -> Ints:
+        return np.minimum(self.steps.positives, self.steps.negatives)
+
+    @property
+    def tied_pairs(self) -> Floats:
+        """Share of positive-negative pairs with equal scores."""
+        steps = self.steps
+        return ratio(steps.sums(steps.held * steps.tied), steps.positives.astype(np.float64) * steps.negatives)
+
+
+def _changes(values: NDArray[Any]) -> Bools:
+    """Where a sorted array begins a new value."""
+    fresh = np.ones(values.size, dtype=np.bool_)
+    fresh[1:] = values[1:] != values[:-1]
+    return fresh
+
+
+def influence_variance(influence: Floats, block: Block) -> Floats:
+    """Variance per stratum of an estimate with these scaled influences (rows,): squares summed over clusters."""
+    if block.units is None:
+        return tally(block.codes, influence**2, block.size)
+    return tally(block.units.stratum, block.units.totals(influence) ** 2, block.size)
