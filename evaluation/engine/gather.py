@@ -21,7 +21,7 @@ from evaluation.engine.evidence import (
 from evaluation.engine.figures import FlipFigures
 from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.metrics import Metric, metric_of, registry
-from evaluation.engine.resample import Values, level_intervals, usable_draws
+from evaluation.engine.resample import Values, level_intervals
 from evaluation.engine.scored import Scored
 from evaluation.engine.strata import Block, Strata, Stratum, each_block
 
@@ -67,7 +67,7 @@ def _evidence(
 
 
 def _share(part: Artefact, block: Block, metric: Metric, stratum: int) -> StratumEvidence:
-    """A proportion: paired flips where its denominator depends on the truth alone, common bootstrap draws else."""
+    """A proportion: paired flips where its denominator depends on the truth alone, square-and-add else."""
     row = next(i for i, each in enumerate(part.share_metrics) if each.id == metric.id)
     share = part.shares[0]
     n, clusters = int(share.n[row, stratum]), int(share.clusters[row, stratum])
@@ -78,7 +78,10 @@ def _share(part: Artefact, block: Block, metric: Metric, stratum: int) -> Stratu
     level = ShareLevel(share=value if metric.higher_is_better else 1 - value, n=n, design_effect=effect)
     difference: Difference | None = None
     if part.comparison.baseline:
-        difference = _flips(part, metric, stratum) if metric.paired else _drawn(part, metric, stratum)
+        if metric.paired:
+            difference = _flips(part, metric, stratum)
+        else:
+            (difference,) = part.differences(Values(part.sample(stratum), [metric]), stratum)
     return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
 
 
@@ -99,15 +102,6 @@ def _of_flips(flips: FlipFigures, row: int, metric: Metric, stratum: int) -> Fli
     )
 
 
-def _drawn(part: Artefact, metric: Metric, stratum: int) -> ResampledDifference | None:
-    values = Values(part.sample(stratum), [metric])
-    value = float(values.gap[0])
-    if np.isnan(value):
-        return None
-    spare = _flips(part, part.paired_metrics[0], stratum)
-    return ResampledDifference(value=value, draws=usable_draws(values), n=values.sample.units, spare=spare)
-
-
 def _table(part: Artefact, block: Block, metric: Metric, stratum: int) -> StratumEvidence:
     n, clusters = int(block.n[stratum]), int(block.clusters_per_stratum[stratum])
     if not n:
@@ -118,7 +112,7 @@ def _table(part: Artefact, block: Block, metric: Metric, stratum: int) -> Stratu
         why = metric.reason(part.comparison.task)
         return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=why, difference=None, level=None)
     level = ResampledLevel(value=value, lower_upper=partial(_table_bounds, values))
-    difference = _drawn(part, metric, stratum) if part.comparison.baseline else None
+    difference = part.differences(values, stratum)[0] if part.comparison.baseline else None
     return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
 
 
