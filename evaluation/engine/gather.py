@@ -23,6 +23,7 @@ from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.metrics import Metric, metric_of, registry
 from evaluation.engine.resample import Values, level_intervals
 from evaluation.engine.scored import Scored
+from evaluation.engine.square_and_add import Ends, SquareAndAdd, implied_correlation
 from evaluation.engine.strata import Block, Strata, Stratum, each_block
 
 GATE_RESAMPLES = 10_000
@@ -163,8 +164,21 @@ def _score_difference(part: Artefact, metric: Metric, new: Scored, old: Scored, 
             return ResampledDifference(value=value, draws=draws[~np.isnan(draws)], n=n, spare=spare)
     variance = float(part.scores.difference_variance(new, old)[stratum])
     if metric.family == "rank":
+        if part.scores.few(metric, new, old)[stratum]:
+            return SquareAndAdd(
+                values=(float(new.value[stratum]), float(old.value[stratum])),
+                levels=partial(_few_levels, part, new, old, stratum),
+                correlation=float(implied_correlation(new.variance[stratum], old.variance[stratum], variance)),
+                smaller=float(new.smaller[stratum]),
+                cases=n,
+            )
         return NormalDifference(value=value, variance=variance, smaller_class=int(new.smaller[stratum]), n=n)
     return MeanDifference(value=value, variance=variance, degrees=float(new.degrees[stratum]), n=n, spare=spare)
+
+
+def _few_levels(part: Artefact, new: Scored, old: Scored, stratum: int, alpha: float) -> tuple[Ends, Ends]:
+    ours, theirs = part.scores.few_levels((new, old), np.array([stratum]), 1 - 2 * alpha)
+    return (float(ours[1][0]), float(ours[2][0])), (float(theirs[1][0]), float(theirs[2][0]))
 
 
 def _sign(metric: Metric) -> int:

@@ -8,12 +8,27 @@ intervals of the two numbers know their skewness and pass it on (MOVER: Zou & Do
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from evaluation.engine.arrays import floats
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.engine.arrays import Floats, floats
 from evaluation.engine.compare import square_and_add
 from evaluation.engine.evidence import NormalDifference
 
 Ends = tuple[float, float]
+Triple = tuple[Floats, Floats, Floats]  # value, low, high
 NEAR = 1e-6  # p is told this closely
+
+
+def capped(correlation: ArrayLike, smaller: ArrayLike) -> Floats:
+    """A correlation of 1 would leave no width. Two answers of the smallest group that differ next time would end it: at most 1 - 2 / `smaller`, at least 0."""
+    return np.minimum(floats(correlation), np.maximum(1 - 2 / np.maximum(floats(smaller), 1.0), 0.0))
+
+
+def implied_correlation(ours: ArrayLike, theirs: ArrayLike, difference: ArrayLike) -> Floats:
+    """Of two estimates, from their variances (above 0) and that of their difference."""
+    ours, theirs = floats(ours), floats(theirs)
+    return np.asarray(np.clip((ours + theirs - floats(difference)) / (2 * np.sqrt(ours * theirs)), -1.0, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +51,8 @@ class SquareAndAdd:
         return self.values[0] - self.values[1]
 
     def bounds(self, alpha: float) -> tuple[float, float]:
-        """A correlation of 1 would leave no width; two answers of the smallest group that differ next time would end it, so it is capped there."""
-        correlation = min(self.correlation, max(1 - 2 / self.smaller, 0.0)) if self.smaller > 0 else 0.0
-        new, old = ((floats(value), *map(floats, ends)) for value, ends in zip(self.values, self.levels(alpha), strict=True))
-        low, high = square_and_add(new, old, correlation)
+        sides = [(floats(value), floats(low), floats(high)) for value, (low, high) in zip(self.values, self.levels(alpha), strict=True)]
+        low, high = square_and_add(sides[0], sides[1], capped(self.correlation, self.smaller))
         return float(low), float(high)
 
     def p_loss(self) -> float:
