@@ -68,6 +68,7 @@ class World:
             "roc_auc": self.auc,
             "average_precision": self._mean(lambda x: share * stats.norm.sf(x - d) / self._called(x), positive=1),
             "ece": self._calibration_error(),
+            "ece_debiased": self._calibration_error(),
             "brier": self._over_truth(lambda p, y: (p - y) ** 2),
             "log_loss": self._over_truth(lambda p, y: -np.log(np.clip(np.where(y, p, 1 - p), 1e-15, 1))),
         }
