@@ -16,6 +16,7 @@ LEAST_FOR_MCC = 20  # of two models with ten positives 88 %
 LEAST_ERRORS = 10  # balanced accuracy held 92 % where three cases in 200 were wrong
 LEAST_ERRORS_FOR_LOSS = 30  # losses held 80 to 92 % with up to 25 wrong cases: rare large losses are not seen yet
 LEAST_FOR_MEANS = 50  # errors with long tails held 80 to 90 % with 30 cases
+LEAST_FOR_SQUARES = 1000  # differences of RMSE and R² held 89 % with 100 cases and 92 % with 400
 
 SHARES = {"accuracy", "micro_f1", "sensitivity", "specificity", "ppv", "npv", "false_positive_rate", "false_negative_rate"}
 SHARES |= {"top_2_accuracy", "top_5_accuracy"}  # Wilson and what is joined of it hold everywhere
@@ -43,8 +44,9 @@ def caution(metric: str, *, smallest: int, errors: int, clusters: int | None) ->
     return "few_positives" if smallest < least.get(metric, 0) else None
 
 
-def mean_caution(*, cases: int, clusters: int | None) -> Caution | None:
+def mean_caution(metric: str, *, cases: int, clusters: int | None) -> Caution | None:
     """Of a metric that is a function of means over cases (regression, several labels)."""
     if clusters is not None and clusters < LEAST_CLUSTERS:
         return "few_clusters"
-    return "few_cases" if cases < LEAST_FOR_MEANS else None
+    least = LEAST_FOR_SQUARES if metric in {"rmse", "r2"} else LEAST_FOR_MEANS
+    return "few_cases" if cases < least else None

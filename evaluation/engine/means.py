@@ -204,7 +204,9 @@ class BlockMeans:
             "baseline": None if theirs is None else {key: theirs[key] for key in ("value", "low", "high")} | {"n": int(rows.size)},
             "difference": gap,
             "undefined": ours["undefined"],
-            "caution": None if ours["low"] is None else mean_caution(cases=int(rows.size), clusters=self._grouped(stratum, rows.size)),
+            "caution": None
+            if ours["low"] is None
+            else mean_caution(statistic.id, cases=int(rows.size), clusters=self._grouped(stratum, rows.size)),
             "replicates": [],
         }
 
