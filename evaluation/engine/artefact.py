@@ -3,7 +3,7 @@
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -16,15 +16,18 @@ from evaluation.engine.recipes import Recipes
 from evaluation.engine.resample import (
     Sample,
     Values,
-    difference_intervals,
+    jackknife_correlation,
     level_intervals,
+    smallest,
     swap_p,
+    table_levels,
     units_of_cases,
     units_of_clusters,
 )
 from evaluation.engine.score_columns import ScoreColumns
 from evaluation.engine.scored import Scored
 from evaluation.engine.seeds import generator
+from evaluation.engine.square_and_add import NEAR, Ends, SquareAndAdd
 from evaluation.engine.strata import Block
 from evaluation.engine.tables import Table, counted
 
@@ -131,13 +134,15 @@ class Artefact:
 
     def _resample(self, stratum: int, tables: Sequence[Metric], drawn: Sequence[Metric]) -> dict[str, Resampled]:
         sample, out = self.sample(stratum), {}
-        for metrics, corrected in ((tables, False), (drawn, True)):
-            if metrics:
-                values = Values(sample, metrics)
-                sides = [] if corrected else [self._levels(values, arm) for arm in range(sample.arms)]
-                gaps = self._gaps(values, stratum, corrected=corrected) if sample.arms > 1 else [None] * len(metrics)
-                for row, metric in enumerate(metrics):
-                    out[metric.id] = Resampled([side[row] for side in sides], gaps[row])
+        if tables:
+            values = Values(sample, tables)
+            sides = [self._levels(values, arm) for arm in range(sample.arms)]
+            gaps = self._gaps(values, stratum) if sample.arms > 1 else [None] * len(tables)
+            for row, metric in enumerate(tables):
+                out[metric.id] = Resampled([side[row] for side in sides], gaps[row])
+        if drawn:
+            values = Values(sample, drawn)
+            out |= {metric.id: Resampled([], gap) for metric, gap in zip(drawn, self._gaps(values, stratum), strict=True)}
         return out
 
     def _levels(self, values: Values, arm: int) -> list[Estimate]:
@@ -152,16 +157,38 @@ class Artefact:
     def _undefined(self, metric: Metric) -> Estimate:
         return nothing(metric.reason(self.comparison.task))
 
-    def _gaps(self, values: Values, stratum: int, *, corrected: bool) -> list[Gap | None]:
-        """Differences by common draws; without width they fall back to Tango on the stratum's flips of right and wrong."""
-        found, p = difference_intervals(values, self.settings.level, corrected=corrected), swap_p(values)
+    def differences(self, values: Values, stratum: int) -> list[SquareAndAdd | None]:
+        """The two models' difference in each of the metrics of `values`, which are shares or tables of one stratum."""
+        correlations = jackknife_correlation(values)
+        out: list[SquareAndAdd | None] = []
+        for row, metric in enumerate(values.metrics):
+            share = metric.kind == "share"
+            found = SquareAndAdd(
+                values=(float(values.observed[0][row]), float(values.observed[1][row])),
+                levels=partial(self._share_levels, self._share_rows[metric.id], stratum) if share else partial(table_levels, values, row),
+                correlation=float(correlations[row]),
+                smaller=min(float(side.effective[self._share_rows[metric.id], stratum]) for side in self.shares)
+                if share
+                else smallest(values.sample),
+                cases=int(self.block.n[stratum]),
+                finest=NEAR if share else 1 / (1 + values.sample.resamples),
+            )
+            out.append(None if np.isnan(found.estimate) else found)
+        return out
+
+    def _share_levels(self, row: int, stratum: int, alpha: float) -> tuple[Ends, Ends]:
+        new, old = (side.of(row, stratum).interval(1 - 2 * alpha) for side in self.shares)
+        return (float(new[0]), float(new[1])), (float(old[0]), float(old[1]))
+
+    def _gaps(self, values: Values, stratum: int) -> list[Gap | None]:
+        """Differences of numbers whose denominators are the models' own, or that have none: square-and-add; p by exchanging the models' answers."""
         gaps: list[Gap | None] = []
-        for row, value in enumerate(values.gap.tolist()):
-            low, high, method = float(found.low[row]), float(found.high[row]), f"{found.method[row]}, swap permutation"
-            if np.isnan(low):
-                low, high = (float(bound[0, stratum]) for bound in self.flip_intervals)
-                low, high, method = min(low, value), max(high, value), "tango on flips"
-            gaps.append(None if np.isnan(value) else Gap(value=value, low=low, high=high, p=float(p[row]), method=method))
+        for found, p in zip(self.differences(values, stratum), swap_p(values).tolist(), strict=True):
+            if found is None:
+                gaps.append(None)
+                continue
+            low, high = found.bounds((1 - self.settings.level) / 2)
+            gaps.append(Gap(value=found.estimate, low=low, high=high, p=p, method="square-and-add, swap permutation"))
         return gaps
 
     def column(self, metric: Metric) -> Column:

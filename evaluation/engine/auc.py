@@ -76,6 +76,45 @@ def partial_auc_of(ranked: Ranked, most: float = MOST_FALSE_POSITIVES) -> RankMe
     return RankMetric(0.5 + scale * (area - chance), steps, influence)
 
 
+FEW = 50  # cases of a class below which the score interval takes DeLong's place
+
+
+def score_interval(value: Floats, variance: Floats, smaller: Floats, larger: Floats, level: float) -> Pair:
+    """The AUCs that the estimate does not contradict at z (Newcombe 2006, Stat Med 25:559, method 5); arrays of one shape, value in (0, 1).
+
+    The variance at each AUC is that of exponential scores (Hanley & McNeil 1982), raised in proportion where `variance`, which knows the scores and their
+    clusters, is larger at the estimate. A variance from ten positives is itself uncertain and correlates with the AUC; this one does not.
+    """
+    z2 = normal_quantile(level) ** 2 * np.maximum(ratio(variance, _exponential(value, smaller, larger)), 1.0)
+    ends = []
+    for far in (0.0, 1.0):
+        inside, outside = value.copy(), np.full(value.shape, far)
+        for _ in range(40):
+            middle = (inside + outside) / 2
+            near = (middle - value) ** 2 <= z2 * _exponential(middle, smaller, larger)
+            inside, outside = np.where(near, middle, inside), np.where(near, outside, middle)
+        ends.append(inside)
+    return ends[0], ends[1]
+
+
+def _exponential(area: Floats, ours: Floats, theirs: Floats) -> Floats:
+    """Variance of the AUC of exponential scores, with the mean of both class sizes in both places (Newcombe 2006)."""
+    others = (ours + theirs) / 2 - 1
+    return ratio(area * (1 - area) * (1 + others * (1 - area) / (2 - area) + others * area / (1 + area)), ours * theirs)
+
+
+def few_interval(
+    value: ArrayLike, variance: ArrayLike, smaller: ArrayLike, larger: ArrayLike, level: float = 0.95
+) -> tuple[Floats, Floats, Bools]:
+    """`auc_interval`, with the score interval where the smaller class has fewer than 50 cases; (low, high, few) marks where that is."""
+    value, variance, smaller, larger = (floats(x) for x in np.broadcast_arrays(value, variance, smaller, larger))
+    low, high, exact = auc_interval(value, variance, smaller, level)
+    few = np.asarray(~exact & ~np.isnan(value) & (smaller < FEW))
+    low, high = low.copy(), high.copy()
+    low[few], high[few] = score_interval(value[few], variance[few], smaller[few], larger[few], level)
+    return low, high, few
+
+
 def auc_interval(value: ArrayLike, variance: ArrayLike, smaller_class: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats, Bools]:
     """DeLong on the logit scale, back-transformed; (low, high, exact). `exact` marks Clopper–Pearson on the smaller class instead.
 

@@ -96,9 +96,18 @@ def newcombe(both_right: ArrayLike, lost: ArrayLike, gained: ArrayLike, both_wro
     cross = right * wrong - lost * gained
     cross = np.where(cross > 0, np.maximum(cross - n / 2, 0.0), cross)
     phi = np.nan_to_num(ratio(cross, np.sqrt(product)))
-    down, up = (new - new_low, old_high - old), (new_high - new, old - old_low)
-    low = new - old - np.sqrt(np.maximum(down[0] ** 2 - 2 * phi * down[0] * down[1] + down[1] ** 2, 0.0))
-    high = new - old + np.sqrt(np.maximum(up[0] ** 2 - 2 * phi * up[0] * up[1] + up[1] ** 2, 0.0))
+    return square_and_add((new, new_low, new_high), (old, old_low, old_high), phi)
+
+
+def square_and_add(new: tuple[Floats, Floats, Floats], old: tuple[Floats, Floats, Floats], correlation: ArrayLike) -> Pair:
+    """Interval of new - old from an interval of each, both (value, low, high), and the correlation of the two estimates in [-1, 1].
+
+    The distance from each estimate to the end of its interval stands for its standard error on that side (MOVER: Zou & Donner 2008, Stat Med 27:1693).
+    """
+    (ours, ours_low, ours_high), (theirs, theirs_low, theirs_high), r = new, old, floats(correlation)
+    down, up = (ours - ours_low, theirs_high - theirs), (ours_high - ours, theirs - theirs_low)
+    low = ours - theirs - np.sqrt(np.maximum(down[0] ** 2 - 2 * r * down[0] * down[1] + down[1] ** 2, 0.0))
+    high = ours - theirs + np.sqrt(np.maximum(up[0] ** 2 - 2 * r * up[0] * up[1] + up[1] ** 2, 0.0))
     return low, high
 
 

@@ -40,6 +40,11 @@ class Shares:
     def clustered(self) -> Bools:
         return np.asarray(self.clusters < self.n)
 
+    def of(self, row: int, stratum: int) -> "Shares":
+        """One metric in one stratum; arrays ()."""
+        at = row, stratum
+        return Shares(value=self.value[at], n=self.n[at], effective=self.effective[at], clusters=self.clusters[at])
+
     def interval(self, level: float) -> tuple[Floats, Floats]:
         """Wilson; with clusters on the effective n and the t quantile of clusters - 1."""
         quantile = np.where(self.clustered, t_quantile(level, self.clusters - 1), normal_quantile(level))

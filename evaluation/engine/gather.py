@@ -21,8 +21,9 @@ from evaluation.engine.evidence import (
 from evaluation.engine.figures import FlipFigures
 from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.metrics import Metric, metric_of, registry
-from evaluation.engine.resample import Values, level_intervals, usable_draws
+from evaluation.engine.resample import Values, level_intervals
 from evaluation.engine.scored import Scored
+from evaluation.engine.square_and_add import Ends, SquareAndAdd, implied_correlation
 from evaluation.engine.strata import Block, Strata, Stratum, each_block
 
 GATE_RESAMPLES = 10_000
@@ -67,7 +68,7 @@ def _evidence(
 
 
 def _share(part: Artefact, block: Block, metric: Metric, stratum: int) -> StratumEvidence:
-    """A proportion: paired flips where its denominator depends on the truth alone, common bootstrap draws else."""
+    """A proportion: paired flips where its denominator depends on the truth alone, square-and-add else."""
     row = next(i for i, each in enumerate(part.share_metrics) if each.id == metric.id)
     share = part.shares[0]
     n, clusters = int(share.n[row, stratum]), int(share.clusters[row, stratum])
@@ -78,7 +79,10 @@ def _share(part: Artefact, block: Block, metric: Metric, stratum: int) -> Stratu
     level = ShareLevel(share=value if metric.higher_is_better else 1 - value, n=n, design_effect=effect)
     difference: Difference | None = None
     if part.comparison.baseline:
-        difference = _flips(part, metric, stratum) if metric.paired else _drawn(part, metric, stratum)
+        if metric.paired:
+            difference = _flips(part, metric, stratum)
+        else:
+            (difference,) = part.differences(Values(part.sample(stratum), [metric]), stratum)
     return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
 
 
@@ -99,15 +103,6 @@ def _of_flips(flips: FlipFigures, row: int, metric: Metric, stratum: int) -> Fli
     )
 
 
-def _drawn(part: Artefact, metric: Metric, stratum: int) -> ResampledDifference | None:
-    values = Values(part.sample(stratum), [metric])
-    value = float(values.gap[0])
-    if np.isnan(value):
-        return None
-    spare = _flips(part, part.paired_metrics[0], stratum)
-    return ResampledDifference(value=value, draws=usable_draws(values), n=values.sample.units, spare=spare)
-
-
 def _table(part: Artefact, block: Block, metric: Metric, stratum: int) -> StratumEvidence:
     n, clusters = int(block.n[stratum]), int(block.clusters_per_stratum[stratum])
     if not n:
@@ -118,7 +113,7 @@ def _table(part: Artefact, block: Block, metric: Metric, stratum: int) -> Stratu
         why = metric.reason(part.comparison.task)
         return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=why, difference=None, level=None)
     level = ResampledLevel(value=value, lower_upper=partial(_table_bounds, values))
-    difference = _drawn(part, metric, stratum) if part.comparison.baseline else None
+    difference = part.differences(values, stratum)[0] if part.comparison.baseline else None
     return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
 
 
@@ -169,8 +164,21 @@ def _score_difference(part: Artefact, metric: Metric, new: Scored, old: Scored, 
             return ResampledDifference(value=value, draws=draws[~np.isnan(draws)], n=n, spare=spare)
     variance = float(part.scores.difference_variance(new, old)[stratum])
     if metric.family == "rank":
+        if part.scores.few(metric, new, old)[stratum]:
+            return SquareAndAdd(
+                values=(float(new.value[stratum]), float(old.value[stratum])),
+                levels=partial(_few_levels, part, new, old, stratum),
+                correlation=float(implied_correlation(new.variance[stratum], old.variance[stratum], variance)),
+                smaller=float(new.smaller[stratum]),
+                cases=n,
+            )
         return NormalDifference(value=value, variance=variance, smaller_class=int(new.smaller[stratum]), n=n)
     return MeanDifference(value=value, variance=variance, degrees=float(new.degrees[stratum]), n=n, spare=spare)
+
+
+def _few_levels(part: Artefact, new: Scored, old: Scored, stratum: int, alpha: float) -> tuple[Ends, Ends]:
+    ours, theirs = part.scores.few_levels((new, old), np.array([stratum]), 1 - 2 * alpha)
+    return (float(ours[1][0]), float(ours[2][0])), (float(theirs[1][0]), float(theirs[2][0]))
 
 
 def _sign(metric: Metric) -> int:

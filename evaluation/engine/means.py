@@ -14,6 +14,7 @@ import numpy as np
 from scipy import special
 
 from evaluation.engine.arrays import Bools, Floats, Ints, optional, ratio, tally
+from evaluation.engine.caution import mean_caution
 from evaluation.engine.intervals import t_quantile
 from evaluation.engine.recipes import Estimates
 from evaluation.engine.replicates import Layout, estimate, side
@@ -203,8 +204,15 @@ class BlockMeans:
             "baseline": None if theirs is None else {key: theirs[key] for key in ("value", "low", "high")} | {"n": int(rows.size)},
             "difference": gap,
             "undefined": ours["undefined"],
+            "caution": None
+            if ours["low"] is None
+            else mean_caution(statistic.id, cases=int(rows.size), clusters=self._grouped(stratum, rows.size)),
             "replicates": [],
         }
+
+    def _grouped(self, stratum: int, cases: int) -> int | None:
+        clusters = int(self.block.clusters_per_stratum[stratum])
+        return clusters if clusters < cases else None
 
     def _gap(self, statistic: Statistic, units: Units) -> Entry:
         bounds = units.bounds(statistic, [0, 1], self.level)

@@ -40,14 +40,12 @@ class Definition:
 
 
 def _share(source: str, *, paired: bool = True, higher: bool = True) -> Definition:
-    difference = "Tango; McNemar mid-P, with clusters the sign-flip test" if paired else "BCa on common draws; swap permutation"
+    difference = "Tango; McNemar mid-P, with clusters the sign-flip test" if paired else "square-and-add; swap permutation"
     return Definition("share", "labels", "Wilson, with clusters on the effective n", difference, source, higher, paired=paired)
 
 
 def _table(source: str, low: float = 0.0) -> Definition:
-    return Definition(
-        "table", "labels", "BCa on multinomial draws of counts", "percentiles of common draws; swap permutation", source, low=low
-    )
+    return Definition("table", "labels", "BCa on multinomial draws of counts", "square-and-add; swap permutation", source, low=low)
 
 
 def _rank(source: str) -> Definition:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from evaluation.engine.arrays import BadInput, Floats, optional
 from evaluation.engine.artefact import Artefact
 from evaluation.engine.calibration import calibration_details
+from evaluation.engine.caution import Caution, caution
 from evaluation.engine.compare import Flips
 from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_codes
 from evaluation.engine.estimates import Column, Settings
@@ -165,6 +166,7 @@ class _BlockReport:
             for stratum, name in enumerate(self.block.names):
                 entry = self._entry(metric, column, stratum, name)
                 entry["n_positive"] = None if about is None else int(supports[stratum, about])
+                entry["caution"] = self._caution(metric, entry, stratum)
                 if metric.macro:
                     entry["left_out"] = [c for c, held in zip(self.comparison.task.classes, supports[stratum], strict=True) if not held]
                 entry["replicates"] = [optional(value) for value in values[:, stratum]]
@@ -172,6 +174,16 @@ class _BlockReport:
                     over_runs.enter(entry, stratum)
                 out[name].append(entry)
         return out
+
+    def _caution(self, metric: Metric, entry: Entry, stratum: int) -> Caution | None:
+        """None, or why the intervals of this entry may be too narrow."""
+        if entry["low"] is None:
+            return None
+        table, positives, n = self.artefact.tables[0], entry["n_positive"], entry["n"]
+        sizes = table.support[stratum] if positives is None else np.array([positives, n - positives])
+        clusters = entry["clusters"] if entry["clusters"] < n else None
+        errors = n - int(table.tp[stratum].sum())
+        return caution(metric.name, smallest=int(sizes[sizes > 0].min()), errors=errors, clusters=clusters)
 
     def _over_runs(self, metric: Metric, values: Floats) -> OverRuns:
         """The figures over replicates of one metric in every stratum."""

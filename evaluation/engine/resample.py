@@ -113,6 +113,13 @@ class Values:
     def swapped(self) -> list[Floats]:
         return self._of(self.sample.swapped)
 
+    def only(self, row: int) -> "Values":
+        """One of the metrics; what was computed for all of them is kept."""
+        one = Values(self.sample, self.metrics[row : row + 1])
+        kept = ("observed", "left_out", "drawn") if self.sample.resampled else ("observed", "left_out")
+        vars(one).update({name: [side[row : row + 1] for side in getattr(self, name)] for name in kept})
+        return one
+
     @property
     def gap(self) -> Floats:
         """Candidate - baseline (metrics,)."""
@@ -214,6 +221,17 @@ def jackknife_variance(left_out: Floats, repeats: Ints) -> Floats:
     return np.where(total < 2, 0.0, ratio((total - 1) * squares, total))
 
 
+def jackknife_correlation(values: Values) -> Floats:
+    """Of the two arms' estimates (metrics,), over units; 0 where one of them does not vary. Units that make one undefined are left out."""
+    ours, theirs = values.left_out
+    weights = np.where(np.isnan(ours) | np.isnan(theirs), 0.0, values.sample.repeats)
+    total = weights.sum(axis=1)
+    ours, theirs = (each - ratio((weights * each).sum(axis=1), total)[:, None] for each in (np.nan_to_num(ours), np.nan_to_num(theirs)))
+    spread = np.sqrt((weights * ours**2).sum(axis=1) * (weights * theirs**2).sum(axis=1))
+    found = np.where(spread > SAME**2, ratio((weights * ours * theirs).sum(axis=1), spread), 0.0)
+    return np.clip(found, -1.0, 1.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Intervals:
     """Bounds (metrics,) with the method that made each; NaN where there is no interval."""
@@ -234,8 +252,7 @@ def level_intervals(values: Values, arm: int, level: float = 0.95) -> Intervals:
         (low, high), method = bca(values.drawn[arm], estimate, values.left_out[arm], sample.repeats, level), "bca"
     else:
         (low, high), method = _jackknife(values.left_out[arm], estimate, sample, level), "jackknife"
-    support = sample.observed[arm].support
-    n = min(float(support[support > 0].min()), float(sample.units))
+    n = smallest(sample)
     exact_low, exact_high = clopper_pearson((estimate - least) / (most - least) * n, n, level)
     flat = np.isnan(low)
     return Intervals(
@@ -245,24 +262,23 @@ def level_intervals(values: Values, arm: int, level: float = 0.95) -> Intervals:
     )
 
 
+def smallest(sample: Sample) -> float:
+    """Cases of the smallest class that has some, at most the units."""
+    support = sample.observed[0].support
+    return min(float(support[support > 0].min()), float(sample.units))
+
+
+def table_levels(values: Values, row: int, alpha: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Both arms' intervals of one metric, each bound one-sided at 1 - alpha."""
+    one = values.only(row)
+    new, old = (level_intervals(one, arm, 1 - 2 * alpha) for arm in (0, 1))
+    return (float(new.low[0]), float(new.high[0])), (float(old.low[0]), float(old.high[0]))
+
+
 def _jackknife(left_out: Floats, estimate: Floats, sample: Sample, level: float) -> Pair:
     half = float(t_quantile(level, sample.units - 1)) * jackknife_variance(left_out, sample.repeats) ** 0.5
     half = np.where(half > 0, half, np.nan)
     return estimate - half, estimate + half
-
-
-def difference_draws(values: Values) -> Floats:
-    """Bootstrap draws of candidate - baseline with common counts (metrics, B); NaN where a draw makes a metric undefined."""
-    return values.drawn[0] - values.drawn[1]
-
-
-def usable_draws(values: Values) -> Floats:
-    """The draws (at most B,) of a single metric's difference; empty where there are too many types or half are undefined."""
-    if not values.sample.resampled:
-        return np.empty(0)
-    draws = difference_draws(values)[0]
-    usable = draws[~np.isnan(draws)]
-    return usable if usable.size >= max(20, draws.size // 2) else np.empty(0)
 
 
 def swap_p(values: Values) -> Floats:
@@ -270,22 +286,3 @@ def swap_p(values: Values) -> Floats:
     shifted = np.abs(values.swapped[0] - values.swapped[1])
     reached = (~(shifted < np.abs(values.gap)[:, None] - SAME)).sum(axis=1)
     return np.asarray((1 + reached) / (1 + shifted.shape[1]))
-
-
-def difference_intervals(values: Values, level: float = 0.95, *, corrected: bool = False) -> Intervals:
-    """Intervals of candidate - baseline: percentiles of common draws, or BCa with `corrected`. NaN where one would have no width."""
-    sample, left_out = values.sample, values.left_out[0] - values.left_out[1]
-    if not sample.resampled:
-        low, high = _jackknife(left_out, values.gap, sample, level)
-        return Intervals(low=low, high=high, method=["jackknife"] * low.size)
-    draws = difference_draws(values)
-    ordered, usable = _ordered(draws)
-    tails = np.broadcast_to([0.5 - level / 2, 0.5 + level / 2], (len(draws), 2))
-    plain = np.where(_varied(ordered, usable, draws.shape[1])[:, None], _quantiles(ordered, usable, tails), np.nan)
-    low, high = bca(draws, values.gap, left_out, sample.repeats, level) if corrected else (np.full(len(draws), np.nan),) * 2
-    spare = np.isnan(low)
-    return Intervals(
-        low=np.where(spare, np.minimum(plain[:, 0], values.gap), low),
-        high=np.where(spare, np.maximum(plain[:, 1], values.gap), high),
-        method=["bootstrap percentile" if each else "bca" for each in spare],
-    )

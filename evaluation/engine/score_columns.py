@@ -5,7 +5,7 @@ By family: `rank` DeLong and its kin on the logit scale; `loss` Student's t on c
 interval without width.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from evaluation.engine.arrays import Bools, Floats, Ints, optional, ratio
-from evaluation.engine.auc import auc_interval, difference_interval, difference_p
+from evaluation.engine.auc import FEW, auc_interval, difference_interval, difference_p, few_interval
+from evaluation.engine.compare import square_and_add
 from evaluation.engine.data import Arm, Comparison
 from evaluation.engine.draws import MOST_DRAWN, Draws, kinds_of, units_by_content
 from evaluation.engine.estimates import Column, Estimate, Gap, Settings, nothing
@@ -26,6 +27,7 @@ from evaluation.engine.ranked import influence_variance
 from evaluation.engine.resample import bca, percentiles
 from evaluation.engine.scored import Scored, Scorer, mean_variance
 from evaluation.engine.seeds import generator
+from evaluation.engine.square_and_add import Triple, capped, implied_correlation
 from evaluation.engine.strata import Block
 
 Bounds = tuple[Floats, Floats, list[str]]
@@ -93,7 +95,27 @@ class ScoreColumns:
     def _rank(self, metric: Metric, arm: Arm, side: Scored, level: float) -> Bounds:
         low, high, exact = auc_interval(side.value, side.variance, side.smaller, level)
         plain = "influence, logit" if metric.name == "macro_average_precision" else "delong"
-        return low, high, self._named(plain, exact, "clopper-pearson on the smaller class")
+        methods = self._named(plain, exact, "clopper-pearson on the smaller class")
+        if metric.name != "roc_auc":
+            return low, high, methods
+        low, high, few = few_interval(side.value, side.variance, side.smaller, self.block.n - side.smaller, level)
+        return (
+            low,
+            high,
+            [score if each else plain for plain, score, each in zip(methods, self._named("score", exact, ""), few, strict=True)],
+        )
+
+    def few(self, metric: Metric, new: Scored, old: Scored) -> Bools:
+        """Strata whose difference of two AUCs is by square-and-add: fewer than 50 cases of a class, and both vary."""
+        return np.asarray((metric.name == "roc_auc") & (new.smaller < FEW) & (new.variance > 0) & (old.variance > 0))
+
+    def few_levels(self, sides: Sequence[Scored], here: Ints, level: float) -> list[Triple]:
+        """(value, low, high) of each side's AUC in the strata `here`."""
+        sizes = [(side.smaller[here], self.block.n[here] - side.smaller[here]) for side in sides]
+        return [
+            (side.value[here], *few_interval(side.value[here], side.variance[here], *size, level)[:2])
+            for side, size in zip(sides, sizes, strict=True)
+        ]
 
     def _loss(self, metric: Metric, arm: Arm, side: Scored, level: float) -> Bounds:
         """Student's t, cut to the range; a loss that does not vary as if it were a share of its range; without an end there is no interval."""
@@ -214,6 +236,13 @@ class ScoreColumns:
             return self._hit_gaps(metric, new.value - old.value)
         difference, variance = new.value - old.value, self.difference_variance(new, old)
         low, high, p, methods = self._normal_gaps(metric, new, difference, variance)
+        here = np.flatnonzero(self.few(metric, new, old))
+        if here.size:
+            correlation = implied_correlation(new.variance[here], old.variance[here], variance[here])
+            levels = self.few_levels(sides, here, self.settings.level)
+            low[here], high[here] = square_and_add(levels[0], levels[1], capped(correlation, new.smaller[here]))
+            for s in here.tolist():
+                methods[s] = "square-and-add, delong p"
         for s, ours in (drawn[0] if drawn else {}).items():
             if s in drawn[1]:
                 common = ours - drawn[1][s]

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from evaluation.runs import steps
+from evaluation.runs.cautions import caution_of
 from evaluation.runs.figures import figures_of, flips_url, is_drawn, stratum_name
 from evaluation.runs.flips import cards
 from evaluation.runs.material import FAILURES
@@ -201,7 +202,7 @@ def _headlines(report: JSON) -> list[JSON]:
 
 def _row(entry: JSON) -> JSON:
     nothing = {"value": None, "low": None, "high": None}
-    return entry | {"baseline": entry["baseline"] or nothing, "difference": entry["difference"] or nothing}
+    return entry | {"baseline": entry["baseline"] or nothing, "difference": entry["difference"] or nothing, "caution": caution_of(entry)}
 
 
 def _strata(run: Run, entries: Iterable[JSON], flips: dict[str, JSON]) -> list[JSON]:

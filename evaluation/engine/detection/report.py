@@ -109,6 +109,7 @@ class _Stratum:
             "baseline": None if theirs is None else {**{k: theirs[k] for k in ("value", "low", "high")}, "n": self.sample.images},
             "difference": _difference(self.gaps, row, column),
             "undefined": None,
+            "caution": "approximate" if row < len(AREA_OF) and ours["low"] is not None else None,
             "replicates": [optional(value) for value in self.runs[0][:, row, column]],
         }
 
