@@ -10,14 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Floats, Ints
+from evaluation.engine.arrays import BadInput, Floats, ratio
 from evaluation.engine.compare import mcnemar_loss, tango, tango_p_below
 from evaluation.engine.gates import Check, CheckResult, Decision, StratumVerdict, family, floor, no_proven_loss, no_regression, too_few
 from evaluation.engine.intervals import exact_lower, exact_upper, t_quantile
 from evaluation.engine.multiplicity import holm
-from evaluation.engine.strata import Strata, Stratum, blocks
-
-Layer = tuple[tuple[str, ...], Ints]
 
 JUDGED = ("no_regression", "no_proven_loss", "floor")
 
@@ -76,7 +73,7 @@ def judge_tallies(check: Check, tallies: Tallies) -> list[CheckResult]:
         raise BadInput(f"a check of kind {check.kind!r} is not judged on strata; one of {', '.join(JUDGED)} is")
     least = np.where(check.min_n, check.min_n, tallies.minimum)
     few = [
-        too_few(check, int(n), None if np.isinf(clusters) else int(clusters), int(minimum))
+        too_few(check, int(n), None if np.isinf(clusters) else int(clusters), int(minimum)) if n else "no_cases"
         for n, clusters, minimum in zip(tallies.n, tallies.clusters, least, strict=True)
     ]
     rule = {"no_regression": _regression, "no_proven_loss": _loss, "floor": _floors}[check.kind]
@@ -113,7 +110,8 @@ def _regression(check: Check, tallies: Tallies, few: list[str | None]) -> Rows:
 
 def _loss(check: Check, tallies: Tallies, few: list[str | None]) -> Rows:
     p = np.where(np.isnan(tallies.loss_p), mcnemar_loss(tallies.lost, tallies.gained), tallies.loss_p)
-    estimate = (tallies.gained - tallies.lost) / tallies.n
+    p = np.where(tallies.n > 0, p, np.nan)  # an empty stratum takes no part in the family
+    estimate = ratio(tallies.gained - tallies.lost, tallies.n)
     return [
         [no_proven_loss(check, value, each, reason) for value, each, reason in zip(values, ps, few, strict=True)]
         for values, ps in zip(estimate.tolist(), _holm(p).tolist(), strict=True)
@@ -131,19 +129,3 @@ def _floors(check: Check, tallies: Tallies, few: list[str | None]) -> Rows:
 
 def _holm(p: Floats) -> Floats:
     return np.stack([holm(row) for row in p]) if len(p) else p
-
-
-def layers(strata: Strata, cases: int) -> list[Layer]:
-    """Each disjoint group of strata as (names, code of each case (cases,), -1 for none of them); "all" first if it is not among them.
-
-    Raises BadInput like `blocks`.
-    """
-    named = {name for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)}
-    wanted = strata if "all" in named else [Stratum("all", np.ones(cases, dtype=np.bool_)), *strata]
-    out = []
-    for item in wanted:
-        for block in blocks([item], cases):
-            code = np.full(cases, -1, dtype=np.int64)
-            code[block.rows] = block.codes
-            out.append((block.names, code))
-    return out

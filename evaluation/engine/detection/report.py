@@ -5,7 +5,6 @@ Entries have the shape of `evaluation.engine.report`, which serves classificatio
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from scipy import special
@@ -21,10 +20,8 @@ from evaluation.engine.detection.sanity import findings
 from evaluation.engine.detection.tables import HITS, OBJECTS, WRONG, Matched, matched, of_block
 from evaluation.engine.estimates import Settings
 from evaluation.engine.intervals import t_quantile
+from evaluation.engine.report import LEAST_RUNS_FOR_SD, Entry
 from evaluation.engine.strata import Strata, blocks, names_of, with_all
-
-Entry = dict[str, Any]
-LEAST_RUNS_FOR_SD = 3
 
 
 def detection_report(detection: Detection, strata: Strata, *, seed: bytes, level: float = 0.95, resamples: int = 2000) -> Entry:
