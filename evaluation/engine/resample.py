@@ -237,7 +237,7 @@ def level_intervals(values: Values, arm: int, level: float = 0.95) -> Intervals:
     support = sample.observed[arm].support
     n = min(float(support[support > 0].min()), float(sample.units))
     exact_low, exact_high = clopper_pearson((estimate - least) / (most - least) * n, n, level)
-    flat = np.isnan(low)
+    flat = ~(low < high)  # undefined, or so skewed that both ends are the same draw
     return Intervals(
         low=np.where(flat, least + (most - least) * exact_low, np.maximum(low, least)),
         high=np.where(flat, least + (most - least) * exact_high, np.minimum(high, most)),
