@@ -71,7 +71,8 @@ class Units:
     """One stratum's clusters (or cases, where all stand alone): `sizes` (G,), and per arm the sums of the cases' numbers (G, k)."""
 
     def __init__(self, sizes: Floats, sums: Sequence[Floats], settings: Settings) -> None:
-        self.sizes, self.sums, self.settings = sizes, sums, settings
+        order = np.lexsort([sizes, *(column for arm in sums for column in arm.T)]) if sizes.size <= MOST_UNITS else slice(None)
+        self.sizes, self.sums, self.settings = sizes[order], [arm[order] for arm in sums], settings  # draws see no order of rows
 
     @cached_property
     def weights(self) -> Floats:
@@ -99,7 +100,7 @@ class Units:
             return float("nan")
         if statistic.mean:
             sums = self.sums[arms[0]][:, statistic.columns[0]] - (self.sums[arms[1]][:, statistic.columns[0]] if len(arms) > 1 else 0.0)
-            return float(ratio_variance(sums, self.sizes)) ** 0.5
+            return float(np.sqrt(ratio_variance(sums, self.sizes)))
         left = self.left_out(statistic, arms[0]) - (self.left_out(statistic, arms[1]) if len(arms) > 1 else 0.0)
         return float(((count - 1) / count * np.square(left - left.mean()).sum()) ** 0.5)
 

@@ -62,12 +62,12 @@ def numbers_of(truth: ArrayLike, predictions: Sequence[ArrayLike], side: str) ->
         predicted = floats(values)
         if predicted.shape != true.shape:
             raise BadInput(f"{side} replicate {number} has {predicted.size} predictions, but there are {true.size} cases")
-        for wrong, why in (
+        for bad, why in (
             (np.isinf(predicted), "is not finite (a missing one is NaN)"),
             (np.abs(predicted) > LARGEST, "cannot be squared"),
         ):
-            if wrong.any():
-                raise BadInput(f"{side} replicate {number}, row {np.flatnonzero(wrong)[0]}: the prediction {why}")
+            if bad.any():
+                raise BadInput(f"{side} replicate {number}, row {np.flatnonzero(bad)[0]}: the prediction {why}")
         missing = np.isnan(predicted)
         error = np.where(missing, 0.0, predicted - true)
         out.append((np.stack([np.abs(error), error, error**2, centred, centred**2]), missing))

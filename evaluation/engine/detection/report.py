@@ -197,7 +197,12 @@ def _enter(entry: Entry, over_runs: Sequence[Entry], row: int, column: int) -> N
         entry["undefined"] = entry["undefined"] or "undefined in some replicates"
     if len(over_runs) > 2:
         gap, half = float(over_runs[2]["mean"][row, column]), float(over_runs[2]["half"][row, column])
-        known = {"value": gap, "low": optional(gap - half), "high": optional(gap + half), "p": optional(over_runs[2]["p"][row, column])}
+        known = {
+            "value": gap,
+            "low": optional(max(gap - half, -top)),
+            "high": optional(min(gap + half, top)),
+            "p": optional(over_runs[2]["p"][row, column]),
+        }
         entry["difference"] = None if np.isnan(gap) else known | {"method": "bootstrap of images, spread of runs"}
 
 
