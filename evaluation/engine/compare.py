@@ -148,18 +148,19 @@ class Flips:
         return ratio(self.both_wrong, self.both_wrong + self.lost)
 
 
-def design_effect(cluster_sums: ArrayLike, cluster_sizes: ArrayLike, lost: float, gained: float) -> float:
-    """How much clusters inflate the variance of the difference, at least 1.
+def design_effect(cluster_sums: ArrayLike, cluster_sizes: ArrayLike, lost: ArrayLike, gained: ArrayLike) -> Floats:
+    """How much clusters inflate the variance of the difference, at least 1. `cluster_sums` (..., G), `cluster_sizes` (G,), the flips (...).
 
     (G/(G-1) * sum_g (D_g - dbar m_g)^2) / (lost + gained - (lost - gained)^2 / n). Where nothing differs (0/0) it is n/G, which makes n
     effective = G.
     """
-    sums, sizes = floats(cluster_sums), floats(cluster_sizes)
+    sums, sizes, down, up = floats(cluster_sums), floats(cluster_sizes), floats(lost), floats(gained)
     n, clusters = float(sizes.sum()), int((sizes > 0).sum())
-    plain = lost + gained - (lost - gained) ** 2 / n if n else 0.0
     if clusters == 0:
-        return 1.0
-    if plain <= 0 or clusters < 2:
-        return n / clusters
-    centred = sums - (gained - lost) / n * sizes
-    return max(1.0, clusters / (clusters - 1) * float((centred**2).sum()) / plain)
+        return np.ones(down.shape)
+    plain = down + up - (down - up) ** 2 / n
+    if clusters < 2:
+        return np.full(plain.shape, n)
+    centred = sums - ((up - down) / n)[..., None] * sizes
+    inflated = clusters / (clusters - 1) * ratio((centred**2).sum(axis=-1), plain)
+    return np.where(plain > 0, np.maximum(inflated, 1.0), n / clusters)

@@ -4,7 +4,7 @@ Outcomes are drawn on the set's own strata: their sizes, their overlap, their cl
 Each outcome is judged by the rules of `gates`; the shares carry Clopper–Pearson intervals for the number of draws.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,14 +22,15 @@ from evaluation.engine.strata import Strata, layers, names_of, with_all
 from evaluation.engine.tallies import Tallies, judge_tallies
 
 CHUNK = 4_000_000  # numbers drawn at a time
-LOST, RIGHT, WRONG, GAINED = range(4)
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class Population:
     """A test set as a simulation sees it: cases of one kind belong to the same strata; a unit is what one cluster has of one kind.
 
-    `sizes` (units,) cases, `kind` (units,), `cluster` (units,) or None where every case stands alone, `member` (kinds, strata).
+    `sizes` (units,) cases, `kind` (units,), `cluster` (units,) or None where every case stands alone, `member` (kinds, strata), `minimum` (strata,) cases that a
+    check of each stratum asks for where it says nothing itself.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class Population:
     kind: Ints
     cluster: Ints | None
     member: Bools
+    minimum: Floats
 
     @cached_property
     def n(self) -> Floats:
@@ -50,8 +52,11 @@ class Population:
         return np.asarray(self.member[:, self.names.index(name)])
 
 
-def population(strata: Strata, cases: int, *, clusters: ArrayLike | None = None) -> Population:
-    """The set's cases counted by what they belong to. "all" is put first if it is not among the strata. Raises BadInput like `blocks`."""
+def population(strata: Strata, cases: int, *, clusters: ArrayLike | None = None, minimums: Mapping[str, int] | None = None) -> Population:
+    """The set's cases counted by what they belong to; `minimums` by name of a stratum.
+
+    "all" is put first if it is not among the strata. Raises BadInput like `blocks`.
+    """
     found, codes = layers(with_all(strata, cases), cases), cluster_codes(clusters, cases)
     kind = np.zeros(cases, dtype=np.int64)
     for _, code in found:
@@ -60,10 +65,11 @@ def population(strata: Strata, cases: int, *, clusters: ArrayLike | None = None)
     columns = {name: code[first] == at for names, code in found for at, name in enumerate(names)}
     flat = tuple(names_of(with_all(strata, cases)))
     member = np.stack([columns[name] for name in flat], axis=1)
+    least = floats([(minimums or {}).get(name, 0) for name in flat])
     if codes is None:
-        return Population(flat, np.bincount(kind).astype(np.int64), np.arange(first.size), None, member)
+        return Population(flat, np.bincount(kind).astype(np.int64), np.arange(first.size), None, member, least)
     units, sizes = np.unique(codes * first.size + kind, return_counts=True)
-    return Population(flat, sizes.astype(np.int64), units % first.size, units // first.size, member)
+    return Population(flat, sizes.astype(np.int64), units % first.size, units // first.size, member, least)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,12 +157,12 @@ def _chances(of: Population, scenario: Scenario, flips: Floats, base: Floats) ->
     loss = np.where(of.share_of(scenario.stratum), scenario.loss, 0.0)
     lost, gained = flips / 2 + loss, flips / 2
     chances = np.stack([lost, base - lost, 1 - base - gained, gained], axis=1)
-    if chances.min(initial=0.0) < 0:
+    if chances.min(initial=0.0) < -ROUNDING:
         raise BadInput(
             f"scenario {scenario.name!r}: with {base.min():.3g} right, {flips.max():.3g} flipping and a loss of {scenario.loss:.3g} some outcome has "
             "a negative chance; lower the loss or the flip rate"
         )
-    return np.asarray(chances)
+    return np.maximum(chances, 0.0)
 
 
 def _drawn(of: Population, chances: Floats, seed: bytes, draws: int, correlation: float) -> Iterator[Tallies]:
@@ -187,7 +193,7 @@ def _tallies(of: Population, cells: Floats) -> Tallies:
     return Tallies(
         names=of.names,
         n=of.n,
-        minimum=np.zeros(of.n.shape),
+        minimum=of.minimum,
         clusters=clusters,
         lost=lost @ member,
         gained=gained @ member,
@@ -213,9 +219,23 @@ def _clustered(of: Population, lost: Floats, gained: Floats, right: Floats, effe
         clusters[stratum] = sizes.size
         down, up, hits = (np.asarray(adding @ values[:, here].T).T for values in (lost, gained, right))
         draws = len(hits)
-        for draw, change in enumerate(up - down):
-            effect[draw, stratum] = design_effect(change, sizes, float(down[draw].sum()), float(up[draw].sum()))
-            loss_p[draw, stratum] = sign_flip(change.astype(np.int64))[1]
+        effect[:, stratum] = design_effect(up - down, sizes, down.sum(axis=1), up.sum(axis=1))
+        loss_p[:, stratum] = _losses((up - down).astype(np.int64))
         found = clustered_share(hits.ravel(), np.tile(sizes, draws), np.repeat(np.arange(draws), sizes.size), draws)
         share_effect[:, stratum] = found.n / found.n_effective
     return clusters
+
+
+def _losses(changes: Ints) -> Floats:
+    """The sign-flip test's p of a loss for each outcome (draws, clusters). Outcomes with the same sizes of change and the same sum are tested once."""
+    known: dict[tuple[int, bytes], float] = {}
+    out = np.ones(len(changes))
+    for draw, change in enumerate(changes):
+        total = int(change.sum())
+        if total >= 0:
+            continue  # its p is at least one half, which no family turns into a loss
+        key = total, np.bincount(np.abs(change)).tobytes()
+        if key not in known:
+            known[key] = sign_flip(change)[1]
+        out[draw] = known[key]
+    return out

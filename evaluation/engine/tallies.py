@@ -110,8 +110,7 @@ def _regression(check: Check, tallies: Tallies, few: list[str | None]) -> Rows:
 
 def _loss(check: Check, tallies: Tallies, few: list[str | None]) -> Rows:
     p = np.where(np.isnan(tallies.loss_p), mcnemar_loss(tallies.lost, tallies.gained), tallies.loss_p)
-    p = np.where(tallies.n > 0, p, np.nan)  # an empty stratum takes no part in the family
-    estimate = ratio(tallies.gained - tallies.lost, tallies.n)
+    p, estimate = np.where(tallies.n > 0, p, np.nan), ratio(tallies.gained - tallies.lost, tallies.n)
     return [
         [no_proven_loss(check, value, each, reason) for value, each, reason in zip(values, ps, few, strict=True)]
         for values, ps in zip(estimate.tolist(), _holm(p).tolist(), strict=True)

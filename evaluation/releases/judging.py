@@ -32,7 +32,9 @@ def judge(policy: PolicySpec, evidence: Evidence, *, accepted: dict[str, list[st
     checks = []
     for spec in policy.checks:
         if spec.kind == "coverage":
-            outcome = gates.coverage(_check(spec, policy), expected=evidence.comparison.cases, answered=evidence.answered, least=spec.floor)
+            outcome = gates.coverage(
+                check_of(spec, policy), expected=evidence.comparison.cases, answered=evidence.answered, least=spec.floor
+            )
             checks.append(_written(spec, outcome))
         elif spec.kind == "sanity":
             findings = [
@@ -40,14 +42,15 @@ def judge(policy: PolicySpec, evidence: Evidence, *, accepted: dict[str, list[st
                 for item in evidence.sanity
                 if item["side"] == "candidate" and item["replicate"] == 0
             ]
-            checks.append(_written(spec, gates.sane(_check(spec, policy), findings)))
+            checks.append(_written(spec, gates.sane(check_of(spec, policy), findings)))
         else:
             checks.append(_over_strata(spec, policy, evidence, of_metric, accepted.get(spec.name, [])))
     verdict = gates.overall([(check["role"], Result(check["result"])) for check in checks])
     return {"verdict": verdict.value, "checks": checks}
 
 
-def _check(spec: CheckSpec, policy: PolicySpec) -> Check:
+def check_of(spec: CheckSpec, policy: PolicySpec) -> Check:
+    """The engine's check, with what the policy says for all of them."""
     return Check(
         name=spec.name,
         kind=spec.kind,
@@ -75,7 +78,7 @@ def _over_strata(
         found = of_metric(spec.metric or "accuracy")
     except BadInput:
         return _refused(spec, Result.ERROR, f"this project reports no metric {spec.metric}.")
-    return _written(spec, gates.judge(_check(spec, policy), [found[name] for name in wanted], accepted=accepted))
+    return _written(spec, gates.judge(check_of(spec, policy), [found[name] for name in wanted], accepted=accepted))
 
 
 def _refused(spec: CheckSpec, result: Result, reason: str) -> JSON:

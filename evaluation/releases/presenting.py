@@ -1,5 +1,6 @@
 """What the release pages show: rows and judgements turned into the plain values that templates print."""
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,11 +13,13 @@ from evaluation.releases.models import PolicyVersion, Release
 from evaluation.releases.queries import before_it_can_be_signed, facts_of
 from evaluation.releases.sentences import check_sentence, summary, verdict_sentence
 from evaluation.releases.signing import Item, statement, why_not
+from evaluation.releases.simulating import simulated
 from evaluation.runs.charts import Figure, ForestRow, forest
 from evaluation.runs.figures import figures_of, stratum_name
 from evaluation.runs.flips import cards
+from evaluation.runs.models import Run
 from evaluation.runs.presenting import metric_name
-from evaluation.runs.reports import report_of
+from evaluation.runs.reports import evidence_of, report_of
 from hardcases.web import formatting
 
 JSON = dict[str, Any]
@@ -152,6 +155,42 @@ def policy(version: PolicyVersion) -> JSON:
         for item in spec.checks
     ]
     return {"version": version, "spec": spec, "rows": rows}
+
+
+def simulation(version: PolicyVersion, run: Run) -> JSON:
+    """What the policy would do on the run's cases, in words."""
+    found = _simulated(version.pk, run.pk)
+    rows = None if found["rows"] is None else [_simulated_row(row) for row in found["rows"]]
+    return found | {"rows": rows, "assumed": ", ".join(found["assumed"])}
+
+
+@lru_cache(maxsize=16)
+def _simulated(version_id: int, run_id: int) -> JSON:
+    """Remembered: neither the policy version nor the run's evidence changes any more."""
+    run = Run.objects.select_related("test_set_version", "baseline_run").get(pk=run_id)
+    policy = read_policy(PolicyVersion.objects.get(pk=version_id).document)
+    return simulated(policy, evidence_of(run), report_of(run)["flips"])
+
+
+def _simulated_row(row: JSON) -> JSON:
+    scenario = row["scenario"]
+    words = {"points": formatting.decimals(scenario["loss"], 0, shift=2), "stratum": stratum_name(scenario["stratum"])}
+    if not scenario["loss"]:
+        said = _("equal to the baseline")
+    elif scenario["stratum"] == "all":
+        said = _("worse by %(points)s points everywhere") % words
+    else:
+        said = _("worse by %(points)s points on %(stratum)s only") % words
+    columns = {"passed": _("Passed"), "failed": _("Failed"), "not_enough": _("Too few cases")}
+    cells = [
+        {
+            "column": column,
+            "value": formatting.percent(share["value"]),
+            "interval": formatting.percent_interval(share["low"], share["high"]),
+        }
+        for share, column in ((row[name], column) for name, column in columns.items())
+    ]
+    return {"scenario": said, "cells": cells}
 
 
 def _stratum_words(pattern: str) -> str:

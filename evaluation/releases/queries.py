@@ -23,6 +23,14 @@ def people_who_can(project: Project, permission: Can) -> QuerySet[User]:
     return User.objects.filter(through_member | through_team, is_active=True).distinct().order_by("username")
 
 
+def comparable_runs(project: Project, limit: int = 20) -> list[Run]:
+    """Succeeded runs with a baseline, newest first: their flips say how much two of the project's models differ."""
+    runs = Run.objects.filter(project=project, state="succeeded", baseline_run__isnull=False)
+    return list(
+        runs.select_related("model_version__model", "baseline_version__model", "test_set_version__test_set").order_by("-number")[:limit]
+    )
+
+
 def facts_of(release: Release) -> Facts:
     """What signing depends on."""
     run = release.run

@@ -16,6 +16,7 @@ from evaluation.releases import actions, presenting
 from evaluation.releases.access import policies_of, policy_version_for, release_for, releases_of
 from evaluation.releases.forms import AcceptForm, OpenReleaseForm, PolicyForm, SignForm
 from evaluation.releases.models import Release
+from evaluation.releases.queries import comparable_runs
 from hardcases.errors import Forbidden, NotFound, Refusal
 from hardcases.projects.access import can
 from hardcases.projects.doors import ProjectPage
@@ -29,6 +30,12 @@ class ReleaseParameters(Parameters):
     """What the address of a release page may say."""
 
     stratum = serializers.CharField(required=False, max_length=300)
+
+
+class PolicyParameters(Parameters):
+    """What the address of a policy's page may say: the run on whose cases and flips it is simulated."""
+
+    run = serializers.IntegerField(required=False, min_value=1, max_value=1_000_000_000)
 
 
 class ReleaseListPage(ProjectPage):
@@ -206,9 +213,21 @@ class PolicyPage(ProjectPage):
     def get(self, request: HttpRequest, project: str, policy: str) -> HttpResponse:
         """The page."""
         version = policy_version_for(self.project, policy)
+        given = read_page_parameters(request, PolicyParameters)
         mine = version.proposed_by_id == self.actor.user_id
         may_approve = not mine and version.approved_by_id is None and can(self.actor, Can.APPROVE_POLICY, self.project)
-        return render_page(request, "releases/policy.html", presenting.policy(version) | {"may_approve": may_approve, "mine": mine})
+        runs = comparable_runs(self.project)
+        chosen = next((run for run in runs if run.number == given.values.get("run")), None)
+        context = presenting.policy(version) | {
+            "may_approve": may_approve,
+            "mine": mine,
+            "notes": given.notes,
+            "runs": runs,
+            "chosen": chosen,
+        }
+        if chosen is not None:
+            context["simulation"] = presenting.simulation(version, chosen)
+        return render_page(request, "releases/policy.html", context)
 
     def post(self, request: HttpRequest, project: str, policy: str) -> HttpResponse:
         """Approve."""

@@ -12,7 +12,7 @@ from hardcases.blobs.store import BlobStore, Received, get_store
 from hardcases.cases.models import Case
 from hardcases.database.prepared import Given, PreparedMany
 from hardcases.errors import Invalid, Refusal
-from hardcases.imaging import pictures
+from hardcases.imaging import metadata, pictures
 from hardcases.projects.models import Project
 from hardcases.web.json_edge import canonical
 
@@ -20,6 +20,10 @@ FILE_LIMIT = 64 * 1024 * 1024
 TEXT_LIMIT = 1_000_000
 RECORD_KEYS = 2_000
 PREVIEW = 10_000
+
+
+class MetadataStays(Invalid):
+    code, title = "metadata_stays", "The picture's metadata cannot be taken out"
 
 
 @dataclass(frozen=True)
@@ -46,22 +50,27 @@ class Record:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """Content whose bytes are in the store. `sha256` is that of the received bytes; facts are None for a content the project already had."""
+    """Content whose bytes are in the store. `sha256` is that of the received bytes; facts are None for a content the project already had.
+
+    `stored_sha256` is of the bytes that are kept: others only where the project strips metadata. `orientation` (1–8) is a picture's.
+    """
 
     kind: str
     sha256: str
+    stored_sha256: str
     size: int
     media_type: str = ""
     width: int | None = None
     height: int | None = None
     text: str | None = None
     file_name: str = ""
+    orientation: int = 1
     known: bool = False
 
 
 Sent = File | Text | Record
-_KNOWN: PreparedMany[tuple[str, str]] = PreparedMany(
-    lambda digests: Case.objects.filter(project_id=Given("project"), sha256__in=digests).values_list("sha256", "state")
+_KNOWN: PreparedMany[tuple[str, str, str]] = PreparedMany(
+    lambda digests: Case.objects.filter(project_id=Given("project"), sha256__in=digests).values_list("sha256", "state", "stored_sha256")
 )
 
 
@@ -74,13 +83,22 @@ def take(project: Project, sent: Sequence[Sent]) -> list[Taken | Refusal]:
     received = _receive_all(store, sent)
     whole = [item for item in received if isinstance(item, Received)]
     try:
-        known = dict(_KNOWN.all((item.sha256 for item in whole), project=project.pk))
-        taken = [
-            item if isinstance(item, Refusal) else _facts_or_refusal(content, item, known=item.sha256 in known)
-            for content, item in zip(sent, received, strict=True)
-        ]
-        accepted = {outcome.sha256 for outcome in taken if isinstance(outcome, Taken)}
-        store.commit_all([item for item in whole if item.sha256 in accepted and _lacking(store, item.sha256, known.get(item.sha256))])
+        known = {sha256: (state, stored) for sha256, state, stored in _KNOWN.all((item.sha256 for item in whole), project=project.pk)}
+        taken: list[Taken | Refusal] = []
+        writing: list[Received] = []
+        for content, item in zip(sent, received, strict=True):
+            if isinstance(item, Refusal):
+                taken.append(item)
+                continue
+            try:
+                facts, keep = _settled(store, project, content, item, known.get(item.sha256))
+            except Refusal as refusal:
+                taken.append(refusal)
+                continue
+            taken.append(facts)
+            writing += [keep] if keep is not None else []
+            whole += [keep] if keep is not None and keep is not item else []
+        store.commit_all(writing)
         return taken
     finally:
         for item in whole:
@@ -139,33 +157,56 @@ def _record_bytes(record: Mapping[str, Any]) -> bytes:
     return canonical(dict(record))
 
 
-def _facts_or_refusal(content: Sent, received: Received, *, known: bool) -> Taken | Refusal:
-    try:
-        return _facts(content, received, known=known)
-    except Refusal as refusal:
-        return refusal
-
-
-def _lacking(store: BlobStore, sha256: str, state: str | None) -> bool:
-    """Whether the bytes are to be written. `state` is that of the case that has this content already, None where there is none.
+def _settled(
+    store: BlobStore, project: Project, content: Sent, received: Received, known: tuple[str, str] | None
+) -> tuple[Taken, Received | None]:
+    """The content's facts, and what of it is to be written. `known` is (state, stored digest) of the case that has this content already.
 
     A known content is written again only where its bytes are missing, so that sending it again repairs it; not where they were erased.
     """
-    return state is None or (state != "erased" and not store.exists(sha256))
+    if known is None:
+        facts = _facts(content, received, known=False)
+        kept = _stripped(store, received, facts.orientation) if project.strip_metadata and facts.kind == "image" else received
+        return replace(facts, stored_sha256=kept.sha256), kept
+    state, stored = known
+    facts = replace(_facts(content, received, known=True), stored_sha256=stored)
+    if state == "erased" or store.exists(stored):
+        return facts, None
+    return facts, received if stored == received.sha256 else _stripped(store, received, pictures.inspect(received.path).orientation)
+
+
+def _stripped(store: BlobStore, received: Received, orientation: int) -> Received:
+    """The picture without what was written about it. Refused where that cannot be done, for then nothing may be kept."""
+    try:
+        data = metadata.strip(received.path.read_bytes(), orientation)
+    except metadata.CannotStrip as error:
+        raise MetadataStays(
+            f"This project keeps pictures without metadata, and it cannot be taken out: {error}. Nothing was stored. Send the picture saved anew as PNG."
+        ) from error
+    kept = store.receive([data], limit=FILE_LIMIT)
+    try:
+        pictures.check_same(received.path, kept.path)
+    except BaseException:
+        store.discard(kept)
+        raise
+    return kept
 
 
 def _facts(content: Sent, received: Received, *, known: bool) -> Taken:
     match content:
         case File(_, name):
-            taken = Taken(kind="image", sha256=received.sha256, size=received.size, file_name=name[:255], known=known)
+            taken = Taken(
+                kind="image", sha256=received.sha256, stored_sha256=received.sha256, size=received.size, file_name=name[:255], known=known
+            )
             return taken if known else _picture_facts(taken, received.path)
         case Text(text):
             kind, media_type, preview = "text", "text/plain", text[:PREVIEW]
         case Record():
             kind, media_type, preview = "record", "application/json", received.path.read_text("utf-8")[:PREVIEW]
-    return Taken(kind=kind, sha256=received.sha256, size=received.size, media_type=media_type, text=preview, known=known)
+    sha256 = received.sha256
+    return Taken(kind=kind, sha256=sha256, stored_sha256=sha256, size=received.size, media_type=media_type, text=preview, known=known)
 
 
 def _picture_facts(taken: Taken, path: Path) -> Taken:
     facts = pictures.inspect(path)
-    return replace(taken, media_type=facts.media_type, width=facts.width, height=facts.height)
+    return replace(taken, media_type=facts.media_type, width=facts.width, height=facts.height, orientation=facts.orientation)

@@ -175,7 +175,7 @@ class Filing:
             number=self.first_number + len(self.new),
             kind=content.kind,
             sha256=content.sha256,
-            stored_sha256=content.sha256,
+            stored_sha256=content.stored_sha256,
             size=content.size,
             media_type=content.media_type,
             width=content.width,

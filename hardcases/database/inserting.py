@@ -48,7 +48,7 @@ def _insert(rows: Sequence[models.Model], columns: Sequence[Column]) -> None:
     quote = connection.ops.quote_name
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {quote(meta.db_table)} ({names}) VALUES {', '.join(places)} RETURNING {quote(str(meta.pk.column))}",  # noqa: S608 - names from models
+            f"INSERT INTO {quote(meta.db_table)} ({names}) VALUES {', '.join(places)} RETURNING {quote(str(meta.pk.column))}",  # noqa: S608  # nosec B608 - names from models
             values,
         )
         for row, (key,) in zip(rows, cursor.fetchall(), strict=True):

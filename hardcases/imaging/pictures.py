@@ -5,6 +5,7 @@ without EXIF, XMP, ICC or text, so neither a place nor a hidden thumbnail travel
 hostile bytes; they are caught in one function, `_guarded`, and become a refusal with a reason.
 """
 
+import hashlib
 import io
 import math
 import threading
@@ -126,6 +127,20 @@ def pixels(source: Source, *, mode: str = "RGB", size: tuple[int, int] | None = 
         return _pixels(image, mode, size)
 
     return _guarded(source, read)
+
+
+def check_same(one: Source, other: Source) -> None:
+    """Raise `UnreadableImage` unless both show the same pixels the same way up in the same mode: for a file whose metadata was taken out."""
+    if _guarded(one, _fingerprint) != _guarded(other, _fingerprint):
+        raise UnreadableImage(
+            "Taking the metadata out of the picture would change the picture itself. Nothing was stored. Save it anew as PNG."
+        )
+
+
+def _fingerprint(image: Image.Image, kind: ImageFormat) -> tuple[object, ...]:
+    orientation = _orientation(image)
+    image.load()
+    return kind, image.mode, image.size, orientation, hashlib.sha256(image.tobytes()).digest()
 
 
 def _guarded(source: Source, work: Callable[[Image.Image, ImageFormat], Result]) -> Result:

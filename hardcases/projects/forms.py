@@ -87,6 +87,13 @@ class ProjectForm(RefusedForm):
     cluster_attribute = forms.CharField(
         label=_("Cluster attribute"), max_length=128, required=False, help_text=_("What makes cases belong together, such as patient.")
     )
+    strip_metadata = forms.BooleanField(
+        label=_("Keep pictures without metadata"),
+        required=False,
+        help_text=_(
+            "What a camera or scanner wrote into a file (names, places, comments) is taken out when it arrives; the pixels stay as they are."
+        ),
+    )
 
     def clean_attributes(self) -> list[dict[str, Any]]:
         """The lines as the contract writes them."""
@@ -106,6 +113,7 @@ class ProjectForm(RefusedForm):
             "positive_class": said["positive_class"] or None,
             "attributes": said["attributes"],
             "cluster_attribute": said["cluster_attribute"] or None,
+            "strip_metadata": said["strip_metadata"],
         }
 
     @staticmethod
@@ -115,6 +123,7 @@ class ProjectForm(RefusedForm):
             "classes": "\n".join(document.classes),
             "positive_class": document.positive_class or "",
             "cluster_attribute": document.cluster_attribute or "",
+            "strip_metadata": document.strip_metadata,
             "attributes": "\n".join(_line(attribute.as_json()) for attribute in document.attributes),
         }
 

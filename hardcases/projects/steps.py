@@ -26,4 +26,4 @@ def _add(project: Project, kind: str, count: int) -> int | None:
     return None if row is None else int(row[0])
 
 
-_ADD = f"UPDATE {Counter._meta.db_table} SET value = value + %s WHERE project_id = %s AND kind = %s RETURNING value"  # noqa: S608, SLF001 - our own table's name
+_ADD = f"UPDATE {Counter._meta.db_table} SET value = value + %s WHERE project_id = %s AND kind = %s RETURNING value"  # noqa: S608, SLF001  # nosec B608 - our own table's name

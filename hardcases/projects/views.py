@@ -176,8 +176,7 @@ class Settings(ProjectPage):
         form = ProjectForm(request.POST)
         if form.is_valid():
             try:
-                body = form.body() | {"strip_metadata": self.project.strip_metadata}
-                actions.update_project(actor=self.actor, project=self.project, document=read(body))
+                actions.update_project(actor=self.actor, project=self.project, document=read(form.body()))
             except (Invalid, Conflict, Forbidden) as refusal:
                 form.refuse(refusal)
             else:

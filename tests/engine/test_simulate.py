@@ -28,15 +28,16 @@ def _grouping(n: int, values: int) -> Grouping:
 @pytest.mark.parametrize("clustered", [False, True])
 def test_many_outcomes_are_judged_like_one(check: Check, clustered: bool) -> None:
     rng = np.random.default_rng(3)
-    n, strata, outcomes = np.array([400.0, 120.0, 160.0]), 3, 30
+    n, strata, outcomes = np.array([400.0, 120.0, 160.0, 0.0]), 4, 30
     lost, gained = (rng.binomial(30, rng.random((outcomes, 1)) ** 2, (outcomes, strata)) for _ in range(2))
-    right = np.floor(n * rng.uniform(0.75, 1.0, (outcomes, 1))) - 1
-    clusters = np.array([60.0, 15.0, np.inf]) if clustered else np.full(strata, np.inf)
+    lost, gained = lost * (n > 0), gained * (n > 0)
+    right = np.maximum(np.floor(n * rng.uniform(0.75, 1.0, (outcomes, 1))) - 1, 0)
+    clusters = np.array([60.0, 15.0, np.inf, np.inf]) if clustered else np.full(strata, np.inf)
     grouped = np.isfinite(clusters)
     effect = np.where(grouped, rng.uniform(1, 3, (outcomes, strata)), 1.0)
     loss_p = np.where(grouped, rng.random((outcomes, strata)) ** 3, np.nan)
     tallies = Tallies(
-        names=("all", "a", "b"),
+        names=("all", "a", "b", "empty"),
         n=n,
         minimum=np.zeros(strata),
         clusters=clusters,
@@ -59,6 +60,8 @@ def test_many_outcomes_are_judged_like_one(check: Check, clustered: bool) -> Non
 
 def _evidence(tallies: Tallies, outcome: int, stratum: int) -> StratumEvidence:
     n, clusters = int(tallies.n[stratum]), tallies.clusters[stratum]
+    if not n:
+        return StratumEvidence(stratum=tallies.names[stratum], n=0)
     grouped = bool(np.isfinite(clusters))
     effect = float(tallies.effect[outcome, stratum])
     lost, gained = int(tallies.lost[outcome, stratum]), int(tallies.gained[outcome, stratum])

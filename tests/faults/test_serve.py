@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,10 @@ def test_team_mode_runs_workers_and_beat(team: Site, redis: Redis) -> None:
     everything = descendants(supervisor.pid)
     supervisor.terminate(patience=90)
     until(lambda: all_gone(everything), "The end of all children")
+
+
+def test_an_address_that_is_taken_is_said_and_nothing_starts(embedded: Site) -> None:
+    with socket.create_server(("127.0.0.1", embedded.port)):
+        refused = embedded.manage("serve", check=False)
+    assert refused.returncode == 1
+    assert "HARDCASES_BIND" in refused.stderr

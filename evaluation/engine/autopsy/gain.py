@@ -91,7 +91,7 @@ class Bench:
     def _effect(self, was: Bools, now: Bools, lost: int, gained: int) -> float:
         if self.clusters is None:
             return 1.0
-        return design_effect(tally(self.clusters, now.astype(np.float64) - was), tally(self.clusters), lost, gained)
+        return float(design_effect(tally(self.clusters, now.astype(np.float64) - was), tally(self.clusters), lost, gained))
 
     def _beyond(self, before: Ints, after: Ints, effect: float, alpha: float, margin: float, touched: int) -> bool:
         """Is the gain in mean recall beyond chance, over the classes present, proven and at least the margin?

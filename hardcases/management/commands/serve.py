@@ -2,13 +2,14 @@
 
 import io
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from hardcases.config.supervisor import write_configuration
 
@@ -22,6 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Does not return."""
+        _check_port(settings.BIND_HOST, settings.BIND_PORT)
         call_command("prepare", stdout=io.StringIO())
         self.stdout.write(f"\nHardcases is starting on {settings.PUBLIC_URL}")
         sign_in = Path(settings.DATA_DIR) / DEMO_SIGN_IN
@@ -35,3 +37,17 @@ class Command(BaseCommand):
         self.stdout.flush()
         configuration = str(write_configuration())
         os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", configuration])  # noqa: S606 - our own interpreter and file
+
+
+def _check_port(host: str, port: int) -> None:
+    """Say that the address is taken before anything starts: the supervisor would try to open it for ever."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"{host}:{port} cannot be opened ({error.strerror}). Nothing was started. Another Hardcases may be running there: stop it, or choose another "
+                "address with HARDCASES_BIND."
+            ) from error

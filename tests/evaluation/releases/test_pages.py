@@ -124,3 +124,22 @@ def test_the_overview_says_what_stands_and_before_that_what_comes_next() -> None
     assert steps.count("Next") == 1
     assert "releases wait" not in _words(_page(scene, "needs/", scene.engineer))
     assert "1 release waits to be signed or rejected" in _words(_page(scene, "needs/", scene.signer))
+
+
+def test_a_policy_says_what_it_would_do_on_the_cases_and_flips_of_a_run() -> None:
+    scene = a_scene(200, candidate_wrong=range(0, 200, 40))
+    policy = scene.policy()
+    asked = _words(_page(scene, f"policies/{policy}/", scene.engineer))
+    assert "What this policy would do" in asked
+    assert "equal to the baseline" not in asked
+    html = _page(scene, f"policies/{policy}/?run={scene.run.number}", scene.engineer)
+    said = _words(html)
+    assert "300 draws of each on 200 cases, of which 2.5% flip" in said
+    assert "Taken as passed: Score sanity, Coverage." in said
+    shares = [float(value) for value in re.findall(r'data-column="(?:Passed|Failed|Too few cases)">([\d.]+)% <span', html)]
+    assert len(shares) % 3 == 0
+    for passed, failed, few in zip(shares[::3], shares[1::3], shares[2::3], strict=True):
+        assert passed + failed + few == pytest.approx(100, abs=0.2)
+    assert shares[1] < 5, "an equal model seldom fails"
+    assert shares[6] < 1, "one that is 10 points worse everywhere never passes"
+    assert "200 draws" not in _words(_page(scene, f"policies/{policy}/?run=999999", scene.engineer))
