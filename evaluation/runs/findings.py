@@ -104,16 +104,19 @@ HYPOTHESES = {
 
 
 def finding_sentence(finding: JSON) -> str:
-    """What a finding says, with its numbers."""
+    """What a finding says, with its numbers; its bare code where a report of an older version has others."""
     numbers = finding["numbers"]
-    words = FINDINGS[finding["code"]]
-    text = words.of_class if words.of_class is not None and "class" in numbers else words.text
-    return _(text) % _written(numbers)
+    try:
+        words = FINDINGS[finding["code"]]
+        return _(words.of_class if words.of_class is not None and "class" in numbers else words.text) % _written(numbers)
+    except KeyError:
+        return str(finding["code"]).replace("_", " ")
 
 
 def finding_cure(finding: JSON) -> str:
     """What to do about a finding."""
-    return _(FINDINGS[finding["code"]].cure)
+    words = FINDINGS.get(finding["code"])
+    return _(words.cure) if words else ""
 
 
 def diagnosis_sentence(diagnosis: JSON, metric: str) -> str:

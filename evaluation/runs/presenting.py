@@ -214,7 +214,8 @@ def _strata(run: Run, entries: Iterable[JSON], flips: dict[str, JSON]) -> list[J
 
 def _higher_is_better(metric: str) -> bool:
     """As the engine defines it."""
-    return DEFINITIONS[metric.partition("[")[0]].higher_is_better
+    definition = DEFINITIONS.get(metric.partition("[")[0])
+    return definition is None or definition.higher_is_better
 
 
 def _groups(rows: list[JSON]) -> list[JSON]:
