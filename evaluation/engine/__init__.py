@@ -8,6 +8,17 @@ says what each number means, and shows an example that runs as a test.
     made = report(found, [Grouping(["site=a", "site=b"], site)], seed=seed_from(manifest_digest, prediction_digests))
 
 Bad input raises `BadInput`, which names the row; what does not exist is None with a reason.
+
+What is named here is about classification, policies and runs. Other parts are imported from where they are:
+
+    regression, multilabel        regression_report, multilabel_report with answers
+    detection.data                scene, objects, predictions, Detection; detection.report: detection_report; detection.gather
+    autopsy.outputs, .inputs      output_autopsy, input_autopsy, fault_behind; detection.autopsy for boxes
+    stress.plan, .evaluate        Plan, outcomes, stress_report; stress.contrast: contrast_entry; perturb_image, perturb_text, perturb_record
+                                  in stress.images (which needs Pillow), stress.text, stress.records
+    drift.features, .twosample    feature_drift, classifier_test, mmd; drift.labelshift: label_shift, estimated_accuracy
+    ood, control                  fit, refusal_figures; design, observe, replay
+    determinism, integration      determinism, compare_answers
 """
 
 from evaluation.engine.across import Overlap, Spread, overlap, spread, variance_of
@@ -16,21 +27,28 @@ from evaluation.engine.calibration import Line, equal_mass, reliability, reliabi
 from evaluation.engine.compare import mcnemar, newcombe, sign_flip, tango, tango_bound
 from evaluation.engine.data import Arm, Comparison, Task, arm
 from evaluation.engine.estimates import Settings
+from evaluation.engine.fragility import fragility
 from evaluation.engine.gates import Check, judge
 from evaluation.engine.gather import gather
 from evaluation.engine.intervals import clopper_pearson, clustered_share, exact_lower, exact_upper, wilson
 from evaluation.engine.metrics import Metric, metric_of, registry
+from evaluation.engine.multilabel import answers, multilabel_report
 from evaluation.engine.multiplicity import benjamini_hochberg, holm
 from evaluation.engine.points import values
 from evaluation.engine.power import detectable_loss, floor_cases, non_inferiority_cases
 from evaluation.engine.probabilities import Bins, equal_width
 from evaluation.engine.production import PredictiveValues, Weighted, post_stratified, predictive_values, share_variance
+from evaluation.engine.regression import regression_report
 from evaluation.engine.report import comparison_of, report
 from evaluation.engine.seeds import seed_from
+from evaluation.engine.simulate import Scenario, population, simulate
+from evaluation.engine.slices import Attribute, find_slices
 from evaluation.engine.strata import Grouping, Strata, Stratum
+from evaluation.engine.wear import fresh_gap, widening
 
 __all__ = [
     "Arm",
+    "Attribute",
     "BadInput",
     "Bins",
     "Check",
@@ -40,12 +58,14 @@ __all__ = [
     "Metric",
     "Overlap",
     "PredictiveValues",
+    "Scenario",
     "Settings",
     "Spread",
     "Strata",
     "Stratum",
     "Task",
     "Weighted",
+    "answers",
     "arm",
     "benjamini_hochberg",
     "clopper_pearson",
@@ -56,28 +76,36 @@ __all__ = [
     "equal_width",
     "exact_lower",
     "exact_upper",
+    "find_slices",
     "floor_cases",
+    "fragility",
+    "fresh_gap",
     "gather",
     "holm",
     "judge",
     "mcnemar",
     "metric_of",
+    "multilabel_report",
     "newcombe",
     "non_inferiority_cases",
     "overlap",
+    "population",
     "post_stratified",
     "predictive_values",
     "registry",
+    "regression_report",
     "reliability",
     "reliability_line",
     "report",
     "seed_from",
     "share_variance",
     "sign_flip",
+    "simulate",
     "spread",
     "tango",
     "tango_bound",
     "values",
     "variance_of",
+    "widening",
     "wilson",
 ]

@@ -11,7 +11,7 @@ from evaluation.engine.data import Comparison
 from evaluation.engine.estimates import Settings
 from evaluation.engine.intervals import normal_quantile
 from evaluation.engine.seeds import generator
-from evaluation.engine.strata import Strata, each_block
+from evaluation.engine.strata import Strata, layers, names_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,31 +101,18 @@ class Overlap:
 
 
 def overlap(comparison: Comparison, strata: Strata) -> Overlap:
-    """Count the cases that each two strata have in common. Cost: one pass over the cases for each two groupings."""
-    names: list[str] = []
-    layers: list[Ints] = []
-    for block in each_block(strata, comparison.cases):
-        layers += _layers(block.rows, block.codes.astype(np.int64) + len(names), comparison.cases)
-        names += block.names
+    """Count the cases that each two strata have in common. Strata are in the order given. Cost: one pass over the
+    cases for each two groups of strata that do not overlap.
+    """
+    names, placed = names_of(strata), []
+    number = {name: at for at, name in enumerate(names)}
+    for group, codes in layers(strata, comparison.cases):
+        place = np.array([*(number[name] for name in group), -1], dtype=np.int64)  # the last one serves cases in none of them
+        placed.append(place[codes])
     size = len(names)
     shared = np.zeros(size * size, dtype=np.int64)
-    for ours in layers:
-        for theirs in layers:
+    for ours in placed:
+        for theirs in placed:
             both = (ours >= 0) & (theirs >= 0)
             shared += np.bincount(ours[both] * size + theirs[both], minlength=size * size)
     return Overlap(names=tuple(names), shared=shared.reshape(size, size))
-
-
-def _layers(rows: Ints, codes: Ints, cases: int) -> list[Ints]:
-    """A block's strata as disjoint codes over all cases (-1: in none); several layers where the block repeats cases."""
-    layers: list[Ints] = []
-    left = np.ones(rows.size, dtype=np.bool_)
-    while left.any() or not layers:
-        layer = np.full(cases, -1, dtype=np.int64)
-        open_ = np.flatnonzero(left)
-        _, first = np.unique(rows[open_], return_index=True)
-        taken = open_[first]
-        layer[rows[taken]] = codes[taken]
-        left[taken] = False
-        layers.append(layer)
-    return layers

@@ -38,6 +38,19 @@ def narrow(codes: NDArray[np.integer[Any]], size: int) -> NDArray[np.integer[Any
     return codes.astype(np.min_scalar_type(max(size - 1, 0)), copy=False)
 
 
+def booleans(values: ArrayLike, name: str) -> Bools:
+    """`values` as booleans: true and false, or 1 and 0. Raises BadInput that names the first row that is neither, NaN among them."""
+    given = np.asarray(values)
+    if given.dtype == np.bool_:
+        return given
+    if given.size and given.dtype.kind not in "iuf":
+        raise BadInput(f"{name}: true or false is needed for each case, not {given.dtype}")
+    wrong = np.argwhere((given != 0) & (given != 1))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0][0]}: {name} is true or false, not {given[tuple(wrong[0])]}")
+    return given.astype(np.bool_)
+
+
 def optional(value: ArrayLike) -> float | None:
     """A scalar as a JSON number: None for NaN and infinities, a plain float otherwise."""
     number = float(floats(value))

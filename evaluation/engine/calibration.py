@@ -10,6 +10,7 @@ import numpy as np
 
 from evaluation.engine.arrays import Bools, Codes, Floats, optional, ratio
 from evaluation.engine.data import Arm, Comparison
+from evaluation.engine.estimates import missing_reason
 from evaluation.engine.intervals import t_quantile
 from evaluation.engine.probabilities import BINS, Bins, came_true, chance_of, equal_width, fault
 
@@ -27,7 +28,7 @@ def equal_mass(chance: Floats, bins: int = BINS) -> Codes:
     order = np.argsort(chance)
     ordered = chance[order]
     first = np.searchsorted(ordered, ordered, side="left")  # equal probabilities go where their first one goes
-    out = np.empty(chance.size, dtype=np.uint8)
+    out = np.empty(chance.size, dtype=np.min_scalar_type(bins))
     out[order] = first * bins // max(chance.size, 1)
     return out
 
@@ -76,7 +77,7 @@ def calibration_details(comparison: Comparison) -> dict[str, Any]:
     `undefined` says why there is nothing. Replicate 0 of the candidate, all cases.
     """
     arm, task = comparison.candidate[0], comparison.task
-    missing = f"{arm.missing} prediction{'' if arm.missing == 1 else 's'} missing" if arm.missing else None
+    missing = missing_reason(arm.missing)
     out: dict[str, Any] = {"undefined": fault(arm, task, task.positive) or missing, "of": []}
     if out["undefined"] is None and comparison.cases:
         about = [task.positive] if task.binary else [None, *range(len(task.classes))]

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, floats
+from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, booleans, floats
 from evaluation.engine.ranked import Ranking, rank
 
 MISSING = -1
@@ -88,7 +88,7 @@ class Arm:
 def arm(task: Task, cases: int, labels: ArrayLike, scores: ArrayLike | None = None, invalid: ArrayLike | None = None) -> Arm:
     """Check one replicate. Raises BadInput that names the first offending row."""
     codes = label_codes(labels, task, cases, least=MISSING)
-    bad = np.zeros(cases, dtype=np.bool_) if invalid is None else np.asarray(invalid, dtype=np.bool_)
+    bad = np.zeros(cases, dtype=np.bool_) if invalid is None else booleans(invalid, "invalid")
     if bad.shape != (cases,):
         raise BadInput(f"invalid has shape {bad.shape}, but there are {cases} cases")
     odd = np.flatnonzero(bad & (codes != MISSING))

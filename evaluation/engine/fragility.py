@@ -15,8 +15,8 @@ from evaluation.engine.compare import design_effect, sign_flip
 from evaluation.engine.data import MISSING, cluster_codes
 from evaluation.engine.gates import Check, CheckResult, Result
 from evaluation.engine.intervals import clustered_share
-from evaluation.engine.strata import Strata
-from evaluation.engine.tallies import Layer, Tallies, judge_tallies, layers
+from evaluation.engine.strata import Disjoint, Strata, layers, with_all
+from evaluation.engine.tallies import Tallies, judge_tallies
 
 MOST = 50
 
@@ -72,7 +72,7 @@ def fragility(
         raise BadInput(f"truth, answers and suspicion are arrays of one length; the truth has {n} cases")
     if baseline is None and check.kind != "floor":
         raise BadInput(f"a check of kind {check.kind!r} compares with a baseline, and none is given")
-    state = _State(labels, layers(strata, n), cluster_codes(clusters, n), judged)
+    state = _State(labels, layers(with_all(strata, n), n), cluster_codes(clusters, n), judged)
     now = judge_tallies(check, state.base)[0]
     found: Fragility | None = None
     for favour in (True, False):
@@ -149,7 +149,7 @@ def _along(check: Check, state: "_State", now: CheckResult, moves: Moves, order:
 class _State:
     """The outcome as it is, and as it would be along a sequence of changed labels."""
 
-    def __init__(self, labels: Sequence[Ints], found: list[Layer], clusters: Ints | None, judged: Sequence[str]) -> None:
+    def __init__(self, labels: Sequence[Ints], found: list[Disjoint], clusters: Ints | None, judged: Sequence[str]) -> None:
         self.where = {name: (code, at) for names, code in found for at, name in enumerate(names)}
         unknown = [name for name in judged if name not in self.where]
         if unknown:

@@ -12,6 +12,7 @@ from typing import TypedDict, Unpack
 
 import numpy as np
 
+from evaluation.engine.arrays import BadInput
 from evaluation.engine.evidence import AucLevel, Difference, Level
 from evaluation.engine.multiplicity import holm
 from evaluation.engine.sanity import Finding
@@ -125,10 +126,13 @@ class Numbers(TypedDict, total=False):
 
 
 def judge(check: Check, evidence: Sequence[StratumEvidence], *, accepted: Collection[str] = ()) -> CheckResult:
-    """Judge a family: `no_regression`, `no_proven_loss` or `floor`. `accepted` names the strata that a person accepted although too few."""
+    """Judge a family: `no_regression`, `no_proven_loss` or `floor`. `accepted` names the strata that a person accepted although too few.
+
+    Raises BadInput for another kind.
+    """
     rules = {"no_regression": _no_regression, "no_proven_loss": _no_proven_loss, "floor": _floor}
     if check.kind not in rules:
-        raise ValueError(f"check kind {check.kind!r} is not judged on strata; one of {sorted(rules)} is")
+        raise BadInput(f"a check of kind {check.kind!r} is not judged on strata; one of {', '.join(rules)} is")
     p = np.array([_p(check, item) for item in evidence], dtype=np.float64)
     adjusted = holm(p)
     verdicts = [_refused(check, item) or rules[check.kind](check, item, p[i], adjusted[i]) for i, item in enumerate(evidence)]

@@ -6,9 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, Floats, optional
+from evaluation.engine.arrays import BadInput, Floats, booleans, optional
 from evaluation.engine.determinism import NAMED, finite_scores, labels_of
 from evaluation.engine.intervals import wilson
+from evaluation.engine.ranks import spearman
 
 Precision = Literal["float32", "float16", "int8"]
 TOLERANCE: dict[Precision, float] = {"float32": 1e-4, "float16": 1e-2, "int8": 1e-2}
@@ -56,11 +57,13 @@ def compare_answers(
     """Hold `served` scores against `reference` scores, both (n, K) or (n,), in the order of the cases.
 
     `missing` (n,) marks cases without an answer: they count as flips and as wrong, and their scores are ignored. `truth` (n,) holds labels as
-    they follow from the scores: columns, or whether the threshold is reached. Raises BadInput on different shapes and scores that are not
-    finite and not marked as missing.
+    they follow from the scores: columns, or whether the threshold is reached. Raises BadInput on an unknown
+    precision, on different shapes, and on scores that are neither finite nor marked as missing.
     """
+    if precision not in TOLERANCE:
+        raise BadInput(f"there is no precision {precision!r}; there are {', '.join(TOLERANCE)}")
     expected = finite_scores(reference, "reference")
-    absent = np.zeros(len(expected), dtype=np.bool_) if missing is None else np.asarray(missing, dtype=np.bool_)
+    absent = np.zeros(len(expected), dtype=np.bool_) if missing is None else booleans(missing, "missing")
     given = np.array(served, dtype=np.float64)
     given = given[:, None] if given.ndim == 1 else given
     if given.shape != expected.shape or absent.shape != (len(expected),) or not len(expected):
@@ -74,9 +77,11 @@ def compare_answers(
     change = np.where(absent, -1.0, np.abs(given - expected).max(axis=1))
     worst, answered = int(change.argmax()), int((~absent).sum())
     beyond = int((change > TOLERANCE[precision]).sum())
-    right = None if truth is None else (np.asarray(truth) == theirs) & ~absent
-    accuracy = None if right is None else float(right.mean())
-    before = None if truth is None else float((np.asarray(truth) == ours).mean())
+    labels = None if truth is None else np.asarray(truth)
+    if labels is not None and labels.shape != absent.shape:
+        raise BadInput(f"truth has shape {labels.shape}, but there are {len(expected)} cases")
+    accuracy = None if labels is None else float(((labels == theirs) & ~absent).mean())
+    before = None if labels is None else float((labels == ours).mean())
     failures = {
         "flips": flipped.size > allowed_flips,
         "scores": beyond > 0,
@@ -102,16 +107,5 @@ def compare_answers(
 def _rank_correlation(ours: Floats, theirs: Floats) -> float | None:
     if len(ours) < 2:
         return None
-    found = [_spearman(ours[:, k], theirs[:, k]) for k in range(ours.shape[1])]
+    found = [spearman(ours[:, k], theirs[:, k]) for k in range(ours.shape[1])]
     return optional(np.nanmin(found)) if not np.isnan(found).all() else None
-
-
-def _spearman(ours: Floats, theirs: Floats) -> float:
-    first, second = (_midranks(x) - (len(x) + 1) / 2 for x in (ours, theirs))
-    spread = float((first**2).sum() * (second**2).sum()) ** 0.5
-    return float((first * second).sum()) / spread if spread else float("nan")
-
-
-def _midranks(values: Floats) -> Floats:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place])

@@ -61,6 +61,17 @@ def exact_upper(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Floats:
     return np.where(n > 0, np.where(inner, high, 1.0), np.nan)
 
 
+def ratio_variance(sums: ArrayLike, sizes: ArrayLike) -> Floats:
+    """Variance of sum(`sums`) / sum(`sizes`) over clusters: G/(G-1) * sum (s_g - r m_g)^2 / M^2 (Cochran 1977); NaN below two clusters.
+
+    `sums` (G, ...) of any numbers of the cases, `sizes` (G,) cases of each cluster.
+    """
+    total, size = floats(sums), floats(sizes)
+    size = size.reshape(-1, *[1] * (total.ndim - 1))
+    squares = ((total - ratio(total.sum(axis=0), size.sum()) * size) ** 2).sum(axis=0)
+    return ratio(len(total) * squares, (len(total) - 1) * size.sum() ** 2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusteredShare:
     """A proportion per stratum as the ratio estimator of its clusters; every field is an array over strata."""

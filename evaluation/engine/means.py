@@ -15,7 +15,9 @@ from scipy import special
 
 from evaluation.engine.arrays import Bools, Floats, Ints, optional, ratio, tally
 from evaluation.engine.caution import mean_caution
-from evaluation.engine.intervals import t_quantile
+from evaluation.engine.compare import tango
+from evaluation.engine.estimates import Settings, missing_reason
+from evaluation.engine.intervals import clopper_pearson, ratio_variance, t_quantile
 from evaluation.engine.recipes import Estimates
 from evaluation.engine.replicates import Layout, estimate, side
 from evaluation.engine.report import Entry, OverRuns
@@ -63,20 +65,21 @@ class Bounds:
 
     low: float
     high: float
-    method: str
+    method: str | None
 
 
 class Units:
     """One stratum's clusters (or cases, where all stand alone): `sizes` (G,), and per arm the sums of the cases' numbers (G, k)."""
 
-    def __init__(self, sizes: Floats, sums: Sequence[Floats], seed: bytes, resamples: int) -> None:
-        self.sizes, self.sums, self.seed, self.resamples = sizes, sums, seed, resamples
+    def __init__(self, sizes: Floats, sums: Sequence[Floats], settings: Settings) -> None:
+        order = np.lexsort([sizes, *(column for arm in sums for column in arm.T)]) if sizes.size <= MOST_UNITS else slice(None)
+        self.sizes, self.sums, self.settings = sizes[order], [arm[order] for arm in sums], settings  # draws see no order of rows
 
     @cached_property
     def weights(self) -> Floats:
         """(B, G): how often each unit is drawn; shared by arms and metrics."""
         count = self.sizes.size
-        return generator(self.seed).multinomial(count, np.full(count, 1 / count), self.resamples).astype(np.float64)
+        return generator(self.settings.seed).multinomial(count, np.full(count, 1 / count), self.settings.resamples).astype(np.float64)
 
     def value(self, statistic: Statistic, arm: int) -> float:
         return float(statistic.function(self.sums[arm][:, statistic.columns].sum(axis=0) / self.sizes.sum()))
@@ -98,8 +101,7 @@ class Units:
             return float("nan")
         if statistic.mean:
             sums = self.sums[arms[0]][:, statistic.columns[0]] - (self.sums[arms[1]][:, statistic.columns[0]] if len(arms) > 1 else 0.0)
-            rest = sums - sums.sum() / self.sizes.sum() * self.sizes
-            return float((count / (count - 1) * (rest**2).sum()) ** 0.5 / self.sizes.sum())
+            return float(np.sqrt(ratio_variance(sums, self.sizes)))
         left = self.left_out(statistic, arms[0]) - (self.left_out(statistic, arms[1]) if len(arms) > 1 else 0.0)
         return float(((count - 1) / count * np.square(left - left.mean()).sum()) ** 0.5)
 
@@ -116,8 +118,19 @@ class Units:
                 return Bounds(max(float(found[0][0]), low), min(float(found[1][0]), high), "bca")
         half = float(t_quantile(level, self.sizes.size - 1)) * self.deviation(statistic, arms)
         if not half > 0:
-            return Bounds(np.nan, np.nan, "none")
+            return self._exact(value, low, high, level, paired=len(arms) > 1)
         return Bounds(max(value - half, low), min(value + half, high), "student on cluster sums" if statistic.mean else "jackknife")
+
+    def _exact(self, value: float, low: float, high: float, level: float, *, paired: bool) -> Bounds:
+        """Where nothing varies: as if a share of its range, of as many cases as there are units; no interval without a range."""
+        if not np.isfinite(high - low):
+            return Bounds(np.nan, np.nan, None)
+        units = self.sizes.size
+        if paired:
+            down, up = tango(0, 0, units, level)
+            return Bounds(max(value + float(down), low), min(value + float(up), high), "tango, no flips")
+        least, most = clopper_pearson((value - low) / (high - low) * units, units, level)
+        return Bounds(low + (high - low) * float(least), low + (high - low) * float(most), "clopper-pearson")
 
     def p(self, statistic: Statistic) -> float:
         """Two-sided Student p of no difference; 1 where nothing differs, NaN where it cannot be said."""
@@ -143,11 +156,9 @@ class Numbers:
 class BlockMeans:
     """The entries of one block of strata."""
 
-    def __init__(
-        self, numbers: Numbers, block: Block, statistics: Sequence[Statistic], *, seed: bytes, level: float, resamples: int
-    ) -> None:
+    def __init__(self, numbers: Numbers, block: Block, statistics: Sequence[Statistic], settings: Settings) -> None:
         self.numbers, self.block, self.statistics = numbers, block, statistics
-        self.seed, self.level, self.resamples = seed, level, resamples
+        self.settings, self.level = settings, settings.level
         self.by_id = {statistic.id: statistic for statistic in statistics}
         self.members = block.members()
         self.several = len(numbers.candidate) > 1 or len(numbers.baseline) > 1
@@ -167,14 +178,14 @@ class BlockMeans:
     def _units(self, stratum: int, rows: Ints) -> Units:
         arms = [self.numbers.candidate[0], *self.numbers.baseline[:1]]
         if self.block.clusters is None or not self.block.clustered[stratum]:
-            return Units(np.ones(rows.size), [arm[:, rows].T for arm in arms], self.seed, self.resamples)
+            return Units(np.ones(rows.size), [arm[:, rows].T for arm in arms], self.settings)
         keys, group = np.unique(self.block.clusters[self.members[stratum]], return_inverse=True)
         sums = [np.stack([tally(group, column, keys.size) for column in arm[:, rows]], axis=1) for arm in arms]
-        return Units(tally(group, None, keys.size), sums, self.seed, self.resamples)
+        return Units(tally(group, None, keys.size), sums, self.settings)
 
     def _absent(self, missing: Sequence[Bools], rows: Ints) -> str | None:
         count = int(missing[0][rows].sum())
-        return f"{count} prediction{'' if count == 1 else 's'} missing" if count else None
+        return missing_reason(count)
 
     def _side(self, statistic: Statistic, units: Units, arm: int, why: str | None) -> Entry:
         value = np.nan if why else units.value(statistic, arm)

@@ -7,28 +7,19 @@ positives). Per label the binary report answers, with all its metrics as `sensit
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, floats, ratio
+from evaluation.engine.arrays import BadInput, Bools, Floats, booleans, floats, ratio
 from evaluation.engine.data import MISSING, Arm, Task, arm, cluster_codes
+from evaluation.engine.estimates import Settings
 from evaluation.engine.means import BlockMeans, Numbers, Statistic
 from evaluation.engine.report import Entry, comparison_of, report
-from evaluation.engine.strata import Grouping, Strata, blocks
-from evaluation.engine.tallies import layers
+from evaluation.engine.strata import Strata, blocks, names_of, with_all
 
 EXACT, EXAMPLE_F1, HAMMING = range(3)
 LEAVE_OUT = ("accuracy", "balanced_accuracy")  # of a label's binary question: the Hamming loss and the label's sensitivity say it better
-
-
-class Options(TypedDict):
-    """What makes a report reproducible."""
-
-    seed: bytes
-    level: float
-    resamples: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +33,8 @@ class Answers:
 
 def answers(labels: ArrayLike, scores: ArrayLike | None = None, missing: ArrayLike | None = None) -> Answers:
     """Check one replicate's shapes. Scores of missing cases may be NaN. Raises BadInput that names the first offending row."""
-    said = np.asarray(labels, dtype=np.bool_)
-    absent = np.zeros(len(said), dtype=np.bool_) if missing is None else np.asarray(missing, dtype=np.bool_)
+    said = booleans(labels, "a label")
+    absent = np.zeros(len(said), dtype=np.bool_) if missing is None else booleans(missing, "missing")
     if said.ndim != 2 or absent.shape != said.shape[:1]:
         raise BadInput(f"labels have shape {said.shape} and missing {absent.shape}: one row for each case, one column for each label")
     wrong = np.flatnonzero(absent & said.any(axis=1))
@@ -122,7 +113,7 @@ def multilabel_report(
 
     A case with no label and none given has example F1 1. Raises BadInput for shapes that do not fit and like `blocks`.
     """
-    true = np.asarray(truth, dtype=np.bool_)
+    true = booleans(truth, "a true label")
     if true.ndim != 2 or true.shape[1] != len(names) or len(set(names)) < len(names):
         raise BadInput(f"the truth has shape {true.shape}, but there are {len(names)} labels with different names")
     for side, arms in (("candidate", candidate), ("baseline", baseline)):
@@ -133,21 +124,21 @@ def multilabel_report(
         raise BadInput("a report needs at least one replicate of the candidate")
     cases, size = true.shape
     sides = [[_numbers(true, each) for each in arms] for arms in (candidate, baseline)]
-    nothing = np.zeros(cases, dtype=np.bool_)  # missing predictions count as wrong in every metric here, so none is undefined for them
-    numbers = Numbers(sides[0], sides[1], [nothing] * len(sides[0]), [nothing] * len(sides[1]))
-    found_layers, codes = layers(strata, cases), cluster_codes(clusters, cases)
+    none = np.zeros(cases, dtype=np.bool_)  # missing predictions count as wrong in every metric here, so none is undefined for them
+    numbers = Numbers(sides[0], sides[1], [none] * len(sides[0]), [none] * len(sides[1]))
+    settings = Settings(seed=seed, level=level, resamples=resamples)
+    wanted, codes = with_all(strata, cases), cluster_codes(clusters, cases)
     averages: dict[str, list[Entry]] = {}
-    for block in blocks([Grouping(part, code) for part, code in found_layers], cases, codes):
-        averages |= BlockMeans(numbers, block, _statistics(size), seed=seed, level=level, resamples=resamples).entries()
-    options: Options = {"seed": seed, "level": level, "resamples": resamples}
-    labels = [_label_report(name, i, true, candidate, baseline, strata, clusters, options) for i, name in enumerate(names)]
-    matches = _matches(true, candidate, baseline, strata, clusters, options)
+    for block in blocks(wanted, cases, codes):
+        averages |= BlockMeans(numbers, block, _statistics(size), settings).entries()
+    labels = [_label_report(name, i, true, candidate, baseline, strata, clusters, settings) for i, name in enumerate(names)]
+    matches = _matches(true, candidate, baseline, strata, clusters, settings)
     by_stratum = {name: list(entries) for name, entries in averages.items()}
     for found in labels:
         for entry in found["metrics"]:
             by_stratum[entry["stratum"]].append(entry)
     return {
-        "metrics": [entry for part, _ in found_layers for name in part for entry in by_stratum[name]],
+        "metrics": [entry for name in names_of(wanted) for entry in by_stratum[name]],
         "flips": matches["flips"],
         "sanity": [finding for found in labels for finding in found["sanity"]],
     }
@@ -161,12 +152,12 @@ def _label_report(
     baseline: Sequence[Answers],
     strata: Strata,
     clusters: ArrayLike | None,
-    options: Options,
+    settings: Settings,
 ) -> Entry:
     """The binary report of one label, its metrics named after it."""
     task = Task((f"not {name}", name), 1)
     ours, theirs = ([_arm(task, each, index) for each in arms] for arms in (candidate, baseline))
-    found = report(comparison_of(task, truth[:, index].astype(np.int64), ours, theirs, clusters), strata, **options)
+    found = report(comparison_of(task, truth[:, index].astype(np.int64), ours, theirs, clusters), strata, **vars(settings))
     kept = [entry for entry in found["metrics"] if entry["metric"] not in LEAVE_OUT]
     return found | {"metrics": [entry | {"metric": f"{entry['metric']}[{name}]"} for entry in kept]}
 
@@ -177,7 +168,7 @@ def _arm(task: Task, said: Answers, index: int) -> Arm:
 
 
 def _matches(
-    truth: Bools, candidate: Sequence[Answers], baseline: Sequence[Answers], strata: Strata, clusters: ArrayLike | None, options: Options
+    truth: Bools, candidate: Sequence[Answers], baseline: Sequence[Answers], strata: Strata, clusters: ArrayLike | None, settings: Settings
 ) -> Entry:
     """A report in which a case is right when all its labels are: its flips are the cases' flips."""
     task = Task(("wrong", "right"), 1)
@@ -185,4 +176,4 @@ def _matches(
         [arm(task, len(truth), ((truth == each.labels).all(axis=1) & ~each.missing).astype(np.int64)) for each in arms]
         for arms in (candidate, baseline)
     ]
-    return report(comparison_of(task, np.ones(len(truth), dtype=np.int64), sides[0][:1], sides[1][:1], clusters), strata, **options)
+    return report(comparison_of(task, np.ones(len(truth), dtype=np.int64), sides[0][:1], sides[1][:1], clusters), strata, **vars(settings))

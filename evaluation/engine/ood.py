@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats
 from evaluation.engine.data import cluster_codes
 from evaluation.engine.intervals import clustered_share, wilson
-from evaluation.engine.seeds import generator
+from evaluation.engine.seeds import half_of
 from evaluation.engine.strata import Strata, blocks
 
 STATISTICS = ("mean", "deviation", "entropy", "edges", "dark", "bright", "border", "saturation", "aspect")
@@ -32,6 +32,8 @@ def image_statistics(image: NDArray[Any], peak: float = 255.0) -> Floats:
     channel) / largest; `aspect` the logarithm of width over height. Raises BadInput on other shapes and on values that are not finite.
     """
     pixels = floats(image)
+    if not peak > 0:
+        raise BadInput(f"the largest value of a picture lies above 0, not at {peak}")
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[2] not in {1, 3, 4} or pixels.size == 0:
@@ -133,7 +135,7 @@ def fit(
         raise BadInput(f"{len(table)} pictures are too few to fit a detector; 20 are the least, a few hundred are sensible")
     unit = cluster_codes(clusters, len(table))
     unit = np.arange(len(table)) if unit is None else unit
-    first = (generator(seed).permutation(int(unit.max()) + 1) % 2 == 0)[unit]
+    first = half_of(unit, seed)
     if first.all() or not first.any():
         raise BadInput("all pictures are of one cluster; the threshold needs others than the fit")
     flat = None if pixels is None else _flat(pixels)

@@ -125,7 +125,7 @@ class Bins:
 
 def equal_width(chance: Floats, bins: int = BINS) -> Codes:
     """Bin (n,) of each probability: [0, 1/bins), …, the last one closed."""
-    return np.minimum((chance * bins).astype(np.uint8), bins - 1)
+    return np.asarray(np.minimum((chance * bins).astype(np.min_scalar_type(bins)), bins - 1))
 
 
 def bins_of(chance: Floats, happened: Bools, bin_of: Codes, block: Block, bins: int = BINS) -> Bins:

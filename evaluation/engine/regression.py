@@ -13,15 +13,16 @@ from scipy import special
 
 from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, optional
 from evaluation.engine.data import cluster_codes
+from evaluation.engine.estimates import Settings
 from evaluation.engine.intervals import clustered_share
 from evaluation.engine.means import BlockMeans, Numbers, Statistic
 from evaluation.engine.report import Entry
 from evaluation.engine.sanity import Finding
-from evaluation.engine.strata import Block, Grouping, Strata, blocks
-from evaluation.engine.tallies import layers
+from evaluation.engine.strata import Block, Strata, blocks, names_of, with_all
 
 ABSOLUTE, SIGNED, SQUARED, TRUTH, TRUTH_SQUARED = range(5)
 QUANTILE = 0.9
+LARGEST = 1e150  # beyond, squares and their sums are infinite
 
 
 def _r2(means: Floats) -> Floats:
@@ -50,18 +51,23 @@ STATISTICS = (
 def numbers_of(truth: ArrayLike, predictions: Sequence[ArrayLike], side: str) -> list[tuple[Floats, Bools]]:
     """Per replicate the cases' numbers (5, n) and which are missing (n,): NaN. Raises BadInput for other shapes and infinities, naming the row."""
     true = floats(truth)
-    wrong = np.flatnonzero(~np.isfinite(true))
-    if true.ndim != 1 or wrong.size:
-        raise BadInput(f"row {wrong[0] if wrong.size else 0}: the true value is not finite")
+    if true.ndim != 1:
+        raise BadInput(f"the truth has shape {true.shape}; it is one number for each case")
+    wrong = np.flatnonzero(~(np.abs(true) <= LARGEST))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: the true value is not finite, or too large to be squared")
     centred = true - true.mean() if true.size else true  # R² does not depend on the origin; rounding does
     out = []
     for number, values in enumerate(predictions):
         predicted = floats(values)
         if predicted.shape != true.shape:
             raise BadInput(f"{side} replicate {number} has {predicted.size} predictions, but there are {true.size} cases")
-        infinite = np.flatnonzero(np.isinf(predicted))
-        if infinite.size:
-            raise BadInput(f"{side} replicate {number}, row {infinite[0]}: the prediction is not finite (a missing one is NaN)")
+        for bad, why in (
+            (np.isinf(predicted), "is not finite (a missing one is NaN)"),
+            (np.abs(predicted) > LARGEST, "cannot be squared"),
+        ):
+            if bad.any():
+                raise BadInput(f"{side} replicate {number}, row {np.flatnonzero(bad)[0]}: the prediction {why}")
         missing = np.isnan(predicted)
         error = np.where(missing, 0.0, predicted - true)
         out.append((np.stack([np.abs(error), error, error**2, centred, centred**2]), missing))
@@ -96,26 +102,30 @@ def regression_report(
         baseline_missing=[missing for _, missing in theirs],
     )
     entries: dict[str, list[Entry]] = {}
-    found_layers = layers(strata, cases)
-    for block in blocks([Grouping(names, code) for names, code in found_layers], cases, codes):
-        found = BlockMeans(numbers, block, STATISTICS, seed=seed, level=level, resamples=resamples).entries()
+    settings, wanted = Settings(seed=seed, level=level, resamples=resamples), with_all(strata, cases)
+    for block in blocks(wanted, cases, codes):
+        found = BlockMeans(numbers, block, STATISTICS, settings).entries()
         for stratum, name in enumerate(block.names):
             entries[name] = [*found[name], _quantile_entry(numbers, block, stratum, level, found[name][0])]
     return {
-        "metrics": [entry for names, _ in found_layers for name in names for entry in entries[name]],
+        "metrics": [entry for name in names_of(wanted) for entry in entries[name]],
         "flips": None,
         "sanity": [*_sanity("candidate", candidate), *_sanity("baseline", baseline[:1])],
     }
 
 
 def _quantile_entry(numbers: Numbers, block: Block, stratum: int, level: float, like: Entry) -> Entry:
-    """The error that nine of ten cases do not exceed; `like` is the stratum's MAE, which is undefined for the same reasons."""
+    """The error that nine of ten cases do not exceed; `like` is the stratum's MAE, which is undefined for the same reasons.
+
+    Of replicate 0 on both sides, however many there are.
+    """
     here = block.members()[stratum]
     sides = [arm[ABSOLUTE][block.rows[here]] for arm in (numbers.candidate[0], *numbers.baseline[:1])]
     groups = None if block.clusters is None or not block.clustered[stratum] else block.clusters[here]
     ours, theirs = like.get("artefact", like), like["baseline"]
-    entry = {**like, "metric": "p90_absolute_error", "sd": None, "replicates": [], "baseline": None, "difference": None}
-    entry.pop("artefact", None)
+    entry = {**like, "metric": "p90_absolute_error", "replicates": [], "baseline": None, "difference": None}
+    for over_runs in ("artefact", "sd"):
+        entry.pop(over_runs, None)
     if ours["value"] is None:
         return entry | {"value": None, "low": None, "high": None, "method": None}
     value, low, high = quantile(sides[0], groups, level)

@@ -29,12 +29,20 @@ def least_paired_p(pairs: int) -> float:
     return 0.5**pairs
 
 
+def _runs(values: ArrayLike) -> Floats:
+    """One finite value a run (k,), at least one. Raises BadInput: an undefined value would be taken for the worst of all."""
+    found = floats(values)
+    if found.ndim != 1 or not found.size or not np.isfinite(found).all():
+        raise BadInput("a comparison of runs needs at least one on each side, each with a finite value")
+    return found
+
+
 def permutation_p(candidate: ArrayLike, baseline: ArrayLike) -> float:
     """One-sided exact p of "the candidate's runs are not worse": small when their mean is lower than nearly all other splits of the runs.
 
-    Raises BadInput for more than 200,000 arrangements (9 runs and 9 still fit), where a t interval serves.
+    Raises BadInput for values that are not finite, and for more than 200,000 arrangements (9 runs and 9 still fit), where a t interval serves.
     """
-    new, old = floats(candidate), floats(baseline)
+    new, old = _runs(candidate), _runs(baseline)
     pooled = np.concatenate([new, old])
     if special.binom(pooled.size, new.size) > MOST_EXACT:
         raise BadInput(f"{new.size} and {old.size} runs have too many arrangements to look at; use the interval over runs and cases")
@@ -55,7 +63,7 @@ class PairedRuns:
 
 def paired_runs(candidate: ArrayLike, baseline: ArrayLike, level: float = 0.95) -> PairedRuns:
     """Run i of both sides was trained with the same seed. Raises BadInput for fewer than two pairs, unequal numbers, or more than 17 pairs."""
-    change = floats(candidate) - floats(baseline) if np.shape(candidate) == np.shape(baseline) else np.empty(0)
+    change = _runs(candidate) - _runs(baseline) if np.shape(candidate) == np.shape(baseline) else np.empty(0)
     pairs = change.size
     if not 2 <= pairs <= 17:
         raise BadInput("paired runs are 2 to 17 on each side, in the order of their common seeds")
@@ -93,10 +101,9 @@ class Improvement:
 def improvement(
     candidate: ArrayLike, baseline: ArrayLike, *, rng: np.random.Generator, gamma: float = 0.75, level: float = 0.90, resamples: int = 2000
 ) -> Improvement:
-    """`meaningful` where the estimate is above `gamma` and the lower bound above one half. Raises BadInput without a run on each side."""
-    new, old = floats(candidate), floats(baseline)
-    if not (new.size and old.size):
-        raise BadInput("a comparison of runs needs at least one on each side")
+    """`meaningful` where the estimate is above `gamma` and the lower bound above one half. Raises BadInput without a run on each side or for a
+    value that is not finite."""
+    new, old = _runs(candidate), _runs(baseline)
     wins = (new[:, None] > old) + 0.5 * (new[:, None] == old)
     weights = [rng.multinomial(side.size, np.full(side.size, 1 / side.size), resamples) / side.size for side in (new, old)]
     draws: Floats = np.einsum("bi,ij,bj->b", weights[0], wins, weights[1])

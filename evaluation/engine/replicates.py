@@ -14,6 +14,7 @@ from scipy import special
 
 from evaluation.engine.arrays import Codes, Floats, Ints, floats, optional, ratio, tally
 from evaluation.engine.intervals import Pair, t_quantile, wilson
+from evaluation.engine.ranks import spearman
 
 ROUNDING = 1e-24
 
@@ -188,12 +189,5 @@ def underspecification(
     squared = float(np.var(stress, ddof=1)) / bottom
     edge = float(special.fdtri(runs - 1, runs - 1, 0.5 + level / 2))
     low = (squared / edge) ** 0.5
-    varied = runs > 2 and np.ptp(home) > 0 and np.ptp(stress) > 0
-    spearman = optional(np.corrcoef(_midranks(home), _midranks(stress))[0, 1]) if varied else None
-    return Underspecification(index=squared**0.5, low=low, high=(squared * edge) ** 0.5, spearman=spearman, flagged=low > 1)
-
-
-def _midranks(values: Floats) -> Floats:
-    """Ranks from 1, equal values sharing the mean of theirs."""
-    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[where]
+    agreement = optional(spearman(home, stress)) if runs > 2 else None
+    return Underspecification(index=squared**0.5, low=low, high=(squared * edge) ** 0.5, spearman=agreement, flagged=low > 1)

@@ -118,9 +118,9 @@ class OverRuns:
         self.their_own = recipe_interval(estimates.baseline, metric, self.their_mean, level) if len(theirs) > 1 else None
         self.difference = estimates.difference
         self.gap = self.mean - self.their_mean
-        low, high = self.difference.interval(level, low=metric.low - metric.high, high=metric.high - metric.low)
-        shift = self.gap - self.difference.value  # pseudo-values centre on the value only to first order
-        self.low, self.high, self.p = low + shift, high + shift, self.difference.p()
+        low, high = self.difference.interval(level, low=-np.inf, high=np.inf)
+        shift, reach = self.gap - self.difference.value, metric.high - metric.low  # pseudo-values centre on the value only to first order
+        self.low, self.high, self.p = np.maximum(low + shift, -reach), np.minimum(high + shift, reach), self.difference.p()
 
     def enter(self, entry: Entry, stratum: int) -> None:
         """Replace the artefact's figures by those over replicates and keep the former under `artefact`."""

@@ -254,7 +254,7 @@ def level_intervals(values: Values, arm: int, level: float = 0.95) -> Intervals:
         (low, high), method = _jackknife(values.left_out[arm], estimate, sample, level), "jackknife"
     n = smallest(sample)
     exact_low, exact_high = clopper_pearson((estimate - least) / (most - least) * n, n, level)
-    flat = np.isnan(low)
+    flat = ~(low < high)  # undefined, or so skewed that both ends are the same draw
     return Intervals(
         low=np.where(flat, least + (most - least) * exact_low, np.maximum(low, least)),
         high=np.where(flat, least + (most - least) * exact_high, np.minimum(high, most)),

@@ -101,7 +101,7 @@ def _sums(values: Floats) -> list[Finding]:
     return [Finding(code="sums_off", severity="warn", numbers={**numbers})]
 
 
-def answer_findings(answers: ArrayLike, inputs: ArrayLike | None = None, truth: Ints | None = None) -> list[Finding]:
+def answer_findings(answers: ArrayLike, inputs: ArrayLike | None = None, truth: Codes | None = None) -> list[Finding]:
     """Was each input looked at? `cached_answers`: different inputs share an answer. `answers_in_a_row`: a run too long to be chance.
 
     `answers` (n,) or (n, K) finite scores in the order in which they were asked; `inputs` (n,) names or digests, where equal inputs may be
@@ -118,7 +118,9 @@ def answer_findings(answers: ArrayLike, inputs: ArrayLike | None = None, truth: 
     if len(values) < 10:
         return []
     _, answer, counts = np.unique(_signatures(values), return_inverse=True, return_counts=True)
-    return _shared(values, answer, counts) + _in_a_row(answer, np.zeros(answer.size, dtype=np.int64) if truth is None else truth)
+    return _shared(values, answer, counts) + _in_a_row(
+        answer, np.zeros(answer.size, dtype=np.int64) if truth is None else truth.astype(np.int64)
+    )
 
 
 def _signatures(values: Floats) -> NDArray[np.uint64]:

@@ -13,6 +13,7 @@ import numpy as np
 from evaluation.engine.arrays import Bools, Floats, ratio, tally
 from evaluation.engine.auc import auc_of, partial_auc_of
 from evaluation.engine.data import MISSING, Arm, Comparison
+from evaluation.engine.estimates import missing_reason
 from evaluation.engine.metrics import Metric
 from evaluation.engine.precision import precision_of
 from evaluation.engine.probabilities import bin_effects, bins_of, came_true, chance_of, equal_width, fault, losses, places
@@ -103,8 +104,7 @@ class Scorer:
         value = np.where(missing > 0, np.nan, value)
         reason = metric.reason(self.comparison.task)
         return value, [
-            f"{int(m)} prediction{'' if m == 1 else 's'} missing" if m else reason if np.isnan(v) else None
-            for m, v in zip(missing.tolist(), value.tolist(), strict=True)
+            missing_reason(int(m)) or (reason if np.isnan(v) else None) for m, v in zip(missing.tolist(), value.tolist(), strict=True)
         ]
 
     def ranked(self, arm: Arm, index: int) -> Ranked:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def seed_from(manifest_digest: str, prediction_digests: Iterable[str]) -> bytes:
@@ -13,6 +14,11 @@ def seed_from(manifest_digest: str, prediction_digests: Iterable[str]) -> bytes:
     """
     lines = [manifest_digest, *sorted(prediction_digests), "bootstrap"]
     return hashlib.sha256("\n".join(lines).encode()).digest()
+
+
+def half_of(unit: NDArray[np.int64], seed: bytes) -> NDArray[np.bool_]:
+    """A random half of the units, as a mask over cases; `unit` (n,) are dense codes. What is fitted on one half is judged on the other."""
+    return np.asarray((generator(seed).permutation(int(unit.max(initial=-1)) + 1) % 2 == 0)[unit])
 
 
 def generator(seed: bytes) -> np.random.Generator:

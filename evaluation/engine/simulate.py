@@ -18,8 +18,8 @@ from evaluation.engine.data import cluster_codes
 from evaluation.engine.gates import Check, Result, overall
 from evaluation.engine.intervals import clopper_pearson, clustered_share
 from evaluation.engine.seeds import generator
-from evaluation.engine.strata import Strata
-from evaluation.engine.tallies import Tallies, judge_tallies, layers
+from evaluation.engine.strata import Strata, layers, names_of, with_all
+from evaluation.engine.tallies import Tallies, judge_tallies
 
 CHUNK = 4_000_000  # numbers drawn at a time
 ROUNDING = 1e-12
@@ -57,13 +57,14 @@ def population(strata: Strata, cases: int, *, clusters: ArrayLike | None = None,
 
     "all" is put first if it is not among the strata. Raises BadInput like `blocks`.
     """
-    found, codes = layers(strata, cases), cluster_codes(clusters, cases)
+    found, codes = layers(with_all(strata, cases), cases), cluster_codes(clusters, cases)
     kind = np.zeros(cases, dtype=np.int64)
     for _, code in found:
         kind = np.unique(kind * (int(code.max(initial=0)) + 2) + code + 1, return_inverse=True)[1].astype(np.int64)
     _, first = np.unique(kind, return_index=True)
-    member = np.concatenate([code[first][:, None] == np.arange(len(names)) for names, code in found], axis=1)
-    flat = tuple(name for names, _ in found for name in names)
+    columns = {name: code[first] == at for names, code in found for at, name in enumerate(names)}
+    flat = tuple(names_of(with_all(strata, cases)))
+    member = np.stack([columns[name] for name in flat], axis=1)
     least = floats([(minimums or {}).get(name, 0) for name in flat])
     if codes is None:
         return Population(flat, np.bincount(kind).astype(np.int64), np.arange(first.size), None, member, least)
@@ -121,8 +122,9 @@ def simulate(
     the baseline's share of right cases. A loss is added to the newly wrong. `correlation` is the intra-cluster correlation of outcomes. Raises BadInput where
     the shares do not fit together.
     """
-    shape = (len(of.member),)
-    flips, base = (np.broadcast_to(floats(value), shape) for value in (flip_rate, accuracy))
+    if draws < 1 or not 0 <= correlation <= 1:
+        raise BadInput(f"a simulation has at least one draw, and a correlation from 0 to 1; not {draws} and {correlation}")
+    flips, base = _per_kind(of, flip_rate, "flip rate"), _per_kind(of, accuracy, "accuracy")
     out = []
     for scenario in scenarios:
         chances = _chances(of, scenario, flips, base)
@@ -137,6 +139,14 @@ def simulate(
     return out
 
 
+def _per_kind(of: Population, value: ArrayLike, what: str) -> Floats:
+    """A fraction for all kinds or one for each, as (kinds,)."""
+    given, kinds = floats(value), len(of.member)
+    if given.shape not in {(), (kinds,)} or not np.all((given >= 0) & (given <= 1)):
+        raise BadInput(f"the {what} is one fraction from 0 to 1, or one for each of the {kinds} kinds of case")
+    return np.broadcast_to(given, (kinds,))
+
+
 def _share(count: int, draws: int) -> Share:
     low, high = clopper_pearson(count, draws)
     return Share(value=count / draws, low=float(low), high=float(high))
@@ -147,7 +157,7 @@ def _chances(of: Population, scenario: Scenario, flips: Floats, base: Floats) ->
     loss = np.where(of.share_of(scenario.stratum), scenario.loss, 0.0)
     lost, gained = flips / 2 + loss, flips / 2
     chances = np.stack([lost, base - lost, 1 - base - gained, gained], axis=1)
-    if chances.min() < -ROUNDING:
+    if chances.min(initial=0.0) < -ROUNDING:
         raise BadInput(
             f"scenario {scenario.name!r}: with {base.min():.3g} right, {flips.max():.3g} flipping and a loss of {scenario.loss:.3g} some outcome has "
             "a negative chance; lower the loss or the flip rate"

@@ -6,6 +6,7 @@ good: it is tested on clusters that took no part in the search, and the p-values
 slice never decides a release; it can be named as a stratum for the next one.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,7 +19,7 @@ from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, tall
 from evaluation.engine.data import cluster_codes
 from evaluation.engine.intervals import clustered_share, wilson
 from evaluation.engine.multiplicity import benjamini_yekutieli
-from evaluation.engine.seeds import generator
+from evaluation.engine.seeds import half_of
 
 Literals = tuple[tuple[int, int], ...]  # (attribute, value) in the order of attributes
 MOST_CELLS = 20_000_000
@@ -100,8 +101,7 @@ def find_slices(
         raise BadInput(f"row {bad[0] if bad.size else 0}: an error is 0 or 1, one for each case")
     codes = [_codes(attribute, wrong.size) for attribute in attributes]
     unit = cluster_codes(clusters, wrong.size)
-    units = np.arange(wrong.size) if unit is None else unit
-    searched = (generator(seed).permutation(int(units.max(initial=-1)) + 1) % 2 == 0)[units]
+    searched = half_of(np.arange(wrong.size) if unit is None else unit, seed)
     rules = search or Search()
     lattice = _Lattice([code[searched] for code in codes], [len(a.values) for a in attributes], wrong[searched], rules)
     found = lattice.best()
@@ -196,7 +196,7 @@ class _Lattice:
             candidates = {one for one in joined if all(one[:i] + one[i + 1 :] in parents for i in range(depth))}
             if not candidates:
                 return
-        width = int(np.prod([self.widths[a] for a in attributes]))
+        width = math.prod(self.widths[a] for a in attributes)
         if candidates is None or width <= MOST_CELLS:
             yield from self._counted(attributes, width, candidates)
             return
@@ -238,9 +238,11 @@ def _sums(errors: Floats, unit: Ints, member: Bools) -> tuple[Floats, Floats, In
 
 
 def _test(errors: Floats, unit: Ints | None, member: Bools, other: Bools, support: int, level: float) -> tuple[Rate, Rate, float] | None:
-    """Rates inside and outside the slice on the other half and the one-sided p of "not more errors inside"; None with too few cases there."""
+    """Rates inside and outside the slice on the other half and the one-sided p of "not more errors inside"; None with too few cases or clusters there."""
     inside, outside = member & other, ~member & other
     if inside.sum() < max(support // 2, 2) or outside.sum() < 2:
+        return None
+    if unit is not None and np.unique(unit[other]).size < 2:
         return None
     rates = _rate(errors, unit, inside, level), _rate(errors, unit, outside, level)
     if unit is None:

@@ -126,7 +126,17 @@ def each_block(strata: Strata, cases: int, clusters: Ints | None = None) -> Iter
 
     Raises BadInput for wrong lengths, codes or indices out of range, repeated members and repeated names.
     """
-    names = [name for item in strata for name in (item.names if isinstance(item, Grouping) else [item.name])]
+    everyone = np.arange(cases)
+    for part in _packed(layers(strata, cases)):
+        yield _block(part, everyone, clusters)
+
+
+def layers(strata: Strata, cases: int) -> "list[Disjoint]":
+    """The strata as groups that do not overlap: (names, code (cases,) of each case in the smallest integers, -1 for none of them).
+
+    Groupings in their order, then masks, those that do not overlap in one group. Raises BadInput like `each_block`.
+    """
+    names = names_of(strata)
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
         raise BadInput(f"stratum {repeated[0]!r} is given twice")
@@ -135,10 +145,7 @@ def each_block(strata: Strata, cases: int, clusters: Ints | None = None) -> Iter
     for item in strata:
         if isinstance(item, Stratum):
             _pack(packed, item.name, _mask(item, cases))
-    found += [(tuple(names), codes) for names, codes in packed]
-    everyone = np.arange(cases)
-    for part in _packed(found):
-        yield _block(part, everyone, clusters)
+    return found + [(tuple(names), codes) for names, codes in packed]
 
 
 Disjoint = tuple[tuple[str, ...], NDArray[np.integer[Any]]]

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Floats, Ints, ratio
+from evaluation.engine.arrays import BadInput, Floats, ratio
 from evaluation.engine.compare import mcnemar_loss, tango, tango_p_below
 from evaluation.engine.gates import Check, CheckResult, Decision, StratumVerdict, family, floor, no_proven_loss, no_regression, too_few
 from evaluation.engine.intervals import exact_lower, exact_upper, t_quantile
 from evaluation.engine.multiplicity import holm
-from evaluation.engine.strata import Strata, Stratum, blocks
-
-Layer = tuple[tuple[str, ...], Ints]
 
 JUDGED = ("no_regression", "no_proven_loss", "floor")
 
@@ -131,19 +128,3 @@ def _floors(check: Check, tallies: Tallies, few: list[str | None]) -> Rows:
 
 def _holm(p: Floats) -> Floats:
     return np.stack([holm(row) for row in p]) if len(p) else p
-
-
-def layers(strata: Strata, cases: int) -> list[Layer]:
-    """Each disjoint group of strata as (names, code of each case (cases,), -1 for none of them); "all" first if it is not among them.
-
-    Raises BadInput like `blocks`.
-    """
-    named = {name for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)}
-    wanted = strata if "all" in named else [Stratum("all", np.ones(cases, dtype=np.bool_)), *strata]
-    out = []
-    for item in wanted:
-        for block in blocks([item], cases):
-            code = np.full(cases, -1, dtype=np.int64)
-            code[block.rows] = block.codes
-            out.append((block.names, code))
-    return out

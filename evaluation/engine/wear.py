@@ -11,11 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Floats, Ints, floats, tally
-from evaluation.engine.intervals import t_quantile
-
-RESAMPLES = 2000
-MOST_CLUSTERS = 20_000  # above, the bootstrap of a mean is its normal interval
+from evaluation.engine.arrays import BadInput, Floats, Ints, booleans, floats, tally
+from evaluation.engine.intervals import ratio_variance, t_quantile
 
 
 def widening(looks: ArrayLike, level: float = 0.95) -> Floats:
@@ -24,7 +21,7 @@ def widening(looks: ArrayLike, level: float = 0.95) -> Floats:
     Looks that depend on earlier answers need more; no factor is right for them, which is what Ladder and fresh cases are for.
     """
     looks = floats(looks)
-    if np.any(looks < 1):
+    if not np.all(looks >= 1):
         raise BadInput("a set that was not looked at has no widening; looks count from 1")
     tail = (1 - level) / 2
     return np.asarray(special.ndtri(1 - tail / looks) / special.ndtri(1 - tail))
@@ -43,20 +40,27 @@ def climb(ladder: Ladder, scores: ArrayLike, best_scores: ArrayLike | None = Non
     `scores` (n,) in [0, 1] are a model's per-case scores. With `step` eta: it must beat the best by eta, and is rounded to a multiple of it. Without: by
     the standard error of the paired difference from `best_scores` (n,), the best model's scores, and is rounded to 1/n.
     """
-    values = floats(scores)
-    if values.size == 0 or not np.all((values >= 0) & (values <= 1)):
-        raise BadInput("scores lie in 0..1, and there is at least one")
+    values = _scores(scores)
+    if step is not None and not step > 0:
+        raise BadInput(f"a step lies above 0, not at {step}")
     mean, unit = float(values.mean()), step or 1 / values.size
     margin = step or 0.0
     if step is None and ladder.best is not None:
         if best_scores is None or floats(best_scores).shape != values.shape:
             raise BadInput(f"without a step the best model's scores are needed, one for each of the {values.size} cases")
-        difference = values - floats(best_scores)
+        difference = values - _scores(best_scores)
         margin = float(difference.std(ddof=1) / values.size**0.5) if values.size > 1 else 1.0
     if ladder.best is not None and not mean > ladder.best + margin:
         return ladder, ladder.best
     published = round(mean / unit) * unit
     return Ladder(best=published), published
+
+
+def _scores(scores: ArrayLike) -> Floats:
+    values = floats(scores)
+    if values.size == 0 or not np.all((values >= 0) & (values <= 1)):
+        raise BadInput("scores lie in 0..1, and there is at least one")
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,12 @@ class Answer:
 
 
 def ask(state: Thresholdout, open_mean: float, sealed_mean: float, rng: np.random.Generator) -> tuple[Thresholdout, Answer]:
-    """One question: the open part answers while both agree within the noisy threshold; else the sealed part, with noise, and the budget shrinks."""
+    """One question: the open part answers while both agree within the noisy threshold; else the sealed part, with noise, and the budget shrinks.
+
+    Raises BadInput for a mean that is not finite: it would be taken for a disagreement.
+    """
+    if not np.isfinite([open_mean, sealed_mean]).all():
+        raise BadInput("a question is about two finite means; nothing was answered and the budget is what it was")
     if state.budget < 1:
         return state, Answer(value=None, source="spent")
     if abs(sealed_mean - open_mean) <= state.threshold + state.noise + float(rng.laplace(0, 4 * state.sigma)):
@@ -99,7 +108,7 @@ class FreshGap:
     """How much the candidate gained on old cases over fresh ones, beyond what an old frozen model shows: negative and `worn` = worn out.
 
     `value` = (candidate fresh - candidate old) - (anchor fresh - anchor old) with its interval; None with a reason where a side has fewer than two
-    clusters.
+    clusters; without an interval, and never `worn`, where nothing varies.
     """
 
     value: float | None
@@ -119,16 +128,18 @@ def fresh_gap(
     anchor: ArrayLike,
     fresh: ArrayLike,
     *,
-    rng: np.random.Generator,
     clusters: ArrayLike | None = None,
     level: float = 0.95,
-    resamples: int = RESAMPLES,
 ) -> FreshGap:
-    """`candidate` and `anchor` (n,) per-case scores of the model that was tuned with the set and of an old one that was not; `fresh` (n,) marks cases
-    that arrived after the last look. The interval resamples clusters (percentile), with so many clusters that it makes no difference it is Student's.
+    """What the tuned model gained on old cases over fresh ones, beyond what an old model shows.
+
+    `candidate` and `anchor` (n,) are per-case scores of the model that was tuned with the set and of an old one that was not; `fresh` (n,)
+    marks cases that arrived after the last look. Student's interval on cluster sums with Satterthwaite's degrees of freedom: fresh clusters
+    are few, and a percentile bootstrap of three of them calls too many sound sets worn. Raises BadInput for shapes
+    that do not fit and scores that are not finite.
     """
     new, old = floats(candidate), floats(anchor)
-    is_fresh = np.asarray(fresh, dtype=np.bool_)
+    is_fresh = booleans(fresh, "fresh")
     group = np.arange(new.size) if clusters is None else np.asarray(clusters)
     if not (new.shape == old.shape == is_fresh.shape == group.shape and new.ndim == 1):
         raise BadInput(f"candidate, anchor, fresh and clusters are arrays of one length; the candidate has {new.size} cases")
@@ -150,35 +161,16 @@ def fresh_gap(
         return replace(gap, undefined=f"fewer than two clusters are {'fresh' if sides[0][0].size < 2 else 'old'}")
     means = [float(sums.sum() / sizes.sum()) for sums, sizes in sides]
     value = means[0] - means[1]
-    if max(sums.size for sums, _ in sides) <= MOST_CLUSTERS:
-        draws = _resampled(*sides[0], rng, resamples) - _resampled(*sides[1], rng, resamples)
-        low, high = (float(bound) for bound in np.quantile(draws, [0.5 - level / 2, 0.5 + level / 2]))
-        method = "cluster bootstrap percentile"
-    else:
-        variances = [_variance(sums, sizes, mean) for (sums, sizes), mean in zip(sides, means, strict=True)]
-        degrees = min(sums.size for sums, _ in sides) - 1
-        half = float(t_quantile(level, degrees)) * sum(variances) ** 0.5
-        low, high, method = value - half, value + half, "student on cluster sums"
-    return replace(gap, value=value, low=low, high=high, method=method, worn=high < 0)
+    variances = np.array([float(ratio_variance(*side)) for side in sides])
+    total = float(variances.sum())
+    if not total > 0:
+        return replace(gap, value=value, undefined="no interval: the models differ alike on all clusters")
+    degrees = total**2 / sum(variance**2 / (sums.size - 1) for variance, (sums, _) in zip(variances.tolist(), sides, strict=True))
+    half = float(t_quantile(level, degrees)) * total**0.5
+    return replace(gap, value=value, low=value - half, high=value + half, method="student on cluster sums", worn=value + half < 0)
 
 
 def _cluster_sums(values: Floats, group: NDArray[np.generic]) -> tuple[Floats, Floats]:
     keys, codes = np.unique(group, return_inverse=True)
     unit: Ints = codes.astype(np.int64)
     return tally(unit, values, keys.size), tally(unit, None, keys.size)
-
-
-def _resampled(sums: Floats, sizes: Floats, rng: np.random.Generator, resamples: int) -> Floats:
-    """Means of `resamples` draws of as many clusters as there are. Equal clusters are drawn together: only how many of each kind matters."""
-    kinds, repeats = np.unique(np.stack([sums, sizes]), axis=1, return_counts=True)
-    out, piece = np.empty(resamples), max(1, 4_000_000 // repeats.size)
-    for start in range(0, resamples, piece):
-        size = min(piece, resamples - start)
-        weights = rng.multinomial(sums.size, repeats / sums.size, size)
-        out[start : start + size] = (weights @ kinds[0]) / (weights @ kinds[1])
-    return out
-
-
-def _variance(sums: Floats, sizes: Floats, mean: float) -> float:
-    clusters = sums.size
-    return float(clusters / (clusters - 1) * ((sums - mean * sizes) ** 2).sum() / sizes.sum() ** 2)

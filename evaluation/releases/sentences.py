@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, ngettext
+from django.utils.translation import ngettext
 
 from evaluation.runs.figures import stratum_name
+from evaluation.runs.findings import finding_sentence
 from hardcases.web import formatting
 
 JSON = dict[str, Any]
@@ -121,30 +122,6 @@ def _coverage(check: JSON) -> str:
     if answered == expected:
         return _("Every one of %(expected)s cases has an answer.") % words
     return _("%(answered)s of %(expected)s cases have an answer; the %(missing)s others count as wrong and are listed.") % words
-
-
-_FINDINGS = {
-    "non_finite": gettext_noop("%(rows)s answers are not finite numbers."),
-    "out_of_range": gettext_noop("Scores lie outside 0 to 1."),
-    "constant_output": gettext_noop("The score of class %(class)s is the same for every case."),
-    "constant_label": gettext_noop("Every case got the same answer."),
-    "rounded_scores": gettext_noop("Scores of class %(class)s are rounded: %(distinct)s different values."),
-    "tied_scores": gettext_noop("Many scores of class %(class)s are equal, so that its AUC may be anything from %(low)s to %(high)s."),
-    "saturated_scores": gettext_noop("Many scores of class %(class)s are exactly 0 or 1."),
-    "sums_off": gettext_noop("The scores of %(rows)s cases do not add up to 1."),
-    "cached_answers": gettext_noop("%(rows)s of %(of)s different inputs share an answer."),
-    "answers_in_a_row": gettext_noop("%(rows)s cases in a row got the same answer, beginning with row %(first_row)s."),
-    "canary_changed": gettext_noop("The same input was answered differently in %(answers)s attempts."),
-}
-
-
-def finding_sentence(finding: JSON) -> str:
-    """One finding of the sanity checks."""
-    numbers = {name: value if value is not None else "–" for name, value in finding["numbers"].items()}
-    try:
-        return _(_FINDINGS[finding["code"]]) % numbers
-    except KeyError:
-        return str(finding["code"]).replace("_", " ")
 
 
 def _sanity(check: JSON) -> str:

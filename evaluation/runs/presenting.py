@@ -7,9 +7,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from evaluation.engine.metrics import DEFINITIONS
 from evaluation.runs import steps
 from evaluation.runs.cautions import caution_of
 from evaluation.runs.figures import figures_of, flips_url, is_drawn, stratum_name
+from evaluation.runs.findings import diagnosis_sentence, finding_cure, finding_sentence
 from evaluation.runs.flips import cards
 from evaluation.runs.material import FAILURES
 from evaluation.runs.models import Run
@@ -34,7 +36,7 @@ HEADLINES = (
     "mcc",
     "ece",
 )
-NOT_SHARES = {"log_loss", "brier"}  # in the report and the API; pages write shares of a hundred
+LOSSES = {"log_loss", "brier"}  # no shares of a hundred: written as plain numbers
 NAMES = {
     "accuracy": gettext_noop("Accuracy"),
     "balanced_accuracy": gettext_noop("Balanced accuracy"),
@@ -60,21 +62,10 @@ NAMES = {
     "macro_average_precision": gettext_noop("Average precision, mean over classes"),
     "top_2_accuracy": gettext_noop("Right class among the first two"),
     "top_5_accuracy": gettext_noop("Right class among the first five"),
+    "log_loss": gettext_noop("Log loss"),
+    "brier": gettext_noop("Brier score"),
     "ece": gettext_noop("Calibration error"),
     "ece_debiased": gettext_noop("Calibration error, less chance"),
-}
-SANITY = {
-    "non_finite": gettext_noop("Some answers are not finite numbers. Correct the model or its export."),
-    "out_of_range": gettext_noop("Some scores lie outside 0 to 1. They may be logits; put the softmax into the model."),
-    "constant_output": gettext_noop("The score is the same for every case. The model does not look at its input."),
-    "constant_label": gettext_noop("The answer is the same for every case."),
-    "rounded_scores": gettext_noop("The scores are rounded, so that many cases tie. Send them as they come out of the model."),
-    "tied_scores": gettext_noop("Many positive and negative cases have equal scores, so ranks are uncertain."),
-    "saturated_scores": gettext_noop("Many scores are exactly 0 or 1. They may be clipped."),
-    "sums_off": gettext_noop("The scores of a case do not add up to 1. A softmax may be missing, or classes were left out."),
-    "cached_answers": gettext_noop("Different inputs got exactly the same answer. Look for a cache or a batch that is answered once."),
-    "answers_in_a_row": gettext_noop("Many cases in a row got the same answer. The model may have been stuck."),
-    "canary_changed": gettext_noop("The same input was answered differently. Fix the seed, or switch random layers off."),
 }
 OUTCOMES = {
     "newly_wrong": gettext_noop("Newly wrong"),
@@ -111,6 +102,7 @@ def report_page(run: Run, *, metric: str = "accuracy") -> JSON:
     report = report_of(run)
     strata = [item for item in report["metrics"] if item["metric"] == metric]
     flips = {item["stratum"]: item for item in report["flips"]["strata"]} if report["flips"] else {}
+    rows = _strata(run, strata, flips)
     return {
         "run": run,
         "report": report,
@@ -119,11 +111,13 @@ def report_page(run: Run, *, metric: str = "accuracy") -> JSON:
         "metric": metric,
         "metric_name": metric_name(metric),
         "metrics": [{"id": name, "name": metric_name(name), "current": name == metric} for name in _metric_ids(report)],
-        "strata": _strata(run, strata, flips),
-        "strata_groups": _groups(_strata(run, strata, flips)),
+        "strata": rows,
+        "strata_groups": _groups(rows),
+        "plain": metric.partition("[")[0] in LOSSES,
         "figures": figures_of(run),
         "disagreeing": _disagreeing(report),
-        "sanity": [item | {"sentence": _(SANITY.get(item["code"], item["code"]))} for item in report["sanity"]],
+        "sanity": [item | {"sentence": f"{finding_sentence(item)} {finding_cure(item)}"} for item in report["sanity"]],
+        "autopsy": _explanations(report),
         "missing": _missing(report),
         "missing_url": flips_url(run, "all", "missing"),
         "outcome": outcomes_of(run)[0],
@@ -191,8 +185,7 @@ def _overall_alone(report: JSON) -> str:
 
 
 def _metric_ids(report: JSON) -> list[str]:
-    overall = [item["metric"] for item in report["metrics"] if item["stratum"] == "all"]
-    return [metric for metric in overall if metric.partition("[")[0] not in NOT_SHARES]
+    return [item["metric"] for item in report["metrics"] if item["stratum"] == "all"]
 
 
 def _headlines(report: JSON) -> list[JSON]:
@@ -220,6 +213,12 @@ def _strata(run: Run, entries: Iterable[JSON], flips: dict[str, JSON]) -> list[J
     return sorted(rows, key=_worst_first)
 
 
+def _higher_is_better(metric: str) -> bool:
+    """As the engine defines it."""
+    definition = DEFINITIONS.get(metric.partition("[")[0])
+    return definition is None or definition.higher_is_better
+
+
 def _groups(rows: list[JSON]) -> list[JSON]:
     """All cases, the strata that people named, then the values of each field; in each group the worst stays first."""
     found: dict[str, list[JSON]] = {}
@@ -234,9 +233,10 @@ def _groups(rows: list[JSON]) -> list[JSON]:
 
 
 def _worst_first(row: JSON) -> tuple[bool, bool, float, str]:
-    """All cases on top, then by the lower end of the change (without a baseline: of the value), undefined last."""
-    low = row["difference"].get("low") if row["flips"] else row["low"]
-    return row["stratum"] != "all", low is None, low if low is not None else 0.0, row["stratum"]
+    """All cases on top, then by the worse end of the change (without a baseline: of the value), undefined last."""
+    higher = _higher_is_better(row["metric"])
+    end = (row["difference"] if row["flips"] else row).get("low" if higher else "high")
+    return row["stratum"] != "all", end is None, 0.0 if end is None else end if higher else -end, row["stratum"]
 
 
 def _disagreeing(report: JSON) -> list[JSON]:
@@ -246,6 +246,11 @@ def _disagreeing(report: JSON) -> list[JSON]:
     rows = [row | {"name": stratum_name(row["stratum"])} for row in known if is_drawn(row["stratum"], named=named)]
     rows.sort(key=lambda row: (row["stratum"] != "all", -row["sd"], row["stratum"]))
     return rows[: SHOWN + 1]
+
+
+def _explanations(report: JSON) -> list[str]:
+    """Faults that can be undone, as sentences: those that cannot stand among the findings. Older reports have none."""
+    return [diagnosis_sentence(item, metric_name(item["metric"])) for item in report.get("autopsy") or () if item["restored"] is not None]
 
 
 def _missing(report: JSON) -> JSON | None:

@@ -3,14 +3,16 @@
 It holds digests, names and numbers, and no run number, time or host: the same evidence gives the same bytes.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from evaluation.engine.data import Comparison
+from evaluation.engine.autopsy.outputs import output_autopsy
+from evaluation.engine.data import MISSING, Comparison
 from evaluation.engine.report import report
+from evaluation.engine.sanity import answer_findings
 from evaluation.engine.strata import Strata
 from evaluation.runs.material import FAILURES, Answers, Material, material_of
 from evaluation.runs.models import Run
@@ -20,6 +22,7 @@ from hardcases.web.json_edge import read_json, stable
 
 FORMAT = "hardcases/report/1"
 LISTED = 100
+MOST_TRIED = 2_000_000  # cases times classes on which the autopsy tries its hypotheses
 MAX_REPORT = 256_000_000
 Report = dict[str, Any]
 
@@ -55,7 +58,29 @@ def build(material: Material) -> Report:
         "seed": material.seed.hex(),
         "stress": None,
         **figures,
+        "sanity": [*figures["sanity"], *_answered_alike(material)],
+        "autopsy": _autopsy(material),
     }
+
+
+def _answered_alike(material: Material) -> list[Report]:
+    """Did the candidate's replicate 0 look at every input? Cases with equal bytes may be answered equally."""
+    arm = material.comparison.candidate[0]
+    if arm.scores is None:
+        return []
+    rows = np.flatnonzero(arm.labels != MISSING)
+    inputs = np.ascontiguousarray(material.cases.content_bytes[rows]).view("V32").ravel()
+    found = answer_findings(arm.scores[rows], inputs, material.comparison.truth[rows])
+    return [{"side": "candidate", "replicate": 0, **asdict(finding)} for finding in found]
+
+
+def _autopsy(material: Material) -> list[Report] | None:
+    """Which fault of the interface would explain the answers of the candidate's replicate 0; None where looking would cost too much."""
+    arm, classes = material.comparison.candidate[0], len(material.task.classes)
+    if material.run.cases * classes > MOST_TRIED:
+        return None
+    found = output_autopsy(material.task, material.comparison.truth, arm, clusters=material.comparison.clusters, seed=material.seed)
+    return [asdict(each) for each in found]
 
 
 def _about(answers: Answers) -> Report:

@@ -72,6 +72,13 @@ def percent_interval(low: float | None, high: float | None, digits: int = 1) -> 
     return interval(low, high, digits, signed=False)
 
 
+def with_interval(value: float | None, low: float | None, high: float | None, digits: int = 3, *, signed: bool = False) -> str:
+    """A number that is no share of a hundred, such as a loss, with its interval: 0.312 (0.280 to 0.344)."""
+    text = decimals(value, digits, signed=signed)
+    ends = [decimals(end, digits, signed=signed) for end in (low, high)]
+    return text if MISSING in ends else _("%(value)s (%(low)s to %(high)s)") % {"value": text, "low": ends[0], "high": ends[1]}
+
+
 def short_digest(digest: str) -> str:
     """The ends of a digest with its algorithm kept: sha256:9f2c…41be. Short strings are left as they are."""
     algorithm, colon, value = digest.rpartition(":")

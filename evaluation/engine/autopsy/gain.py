@@ -10,7 +10,7 @@ from evaluation.engine.auc import auc_interval
 from evaluation.engine.compare import design_effect, tango_bound
 from evaluation.engine.intervals import normal_quantile, wilson
 from evaluation.engine.plain_auc import plain_auc
-from evaluation.engine.seeds import generator
+from evaluation.engine.seeds import half_of
 
 ALPHA = 0.01  # false alarms of a whole autopsy on an honest model, at most
 MARGIN = 0.1  # a fault of the interface costs more than this of the mean recall of the classes it touches
@@ -51,9 +51,7 @@ class Bench:
 
     def halves(self, seed: bytes) -> Bools:
         """A random half of the clusters (n,): what is fitted on one half is judged on the other."""
-        units = np.arange(self.n) if self.clusters is None else self.clusters
-        chosen = generator(seed).permutation(int(units.max(initial=-1)) + 1) % 2 == 0
-        return np.asarray(chosen[units])
+        return half_of(np.arange(self.n) if self.clusters is None else self.clusters, seed)
 
     def judge(
         self, hypothesis: str, before: Ints, after: Ints, numbers: Numbers, *, tried: int = 1, touched: int = 0, margin: float = MARGIN

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, ratio
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, booleans, ratio
 from evaluation.engine.autopsy.gain import ALPHA, Bench, Diagnosis, explained
 from evaluation.engine.autopsy.probabilities import misread
 from evaluation.engine.data import MISSING, Arm, Task, cluster_codes, label_codes
@@ -178,7 +178,7 @@ def wrong_column(
     `scores` (n, K) finite, `positive` (n,) boolean. The other column is chosen on one half of the clusters and judged on the other; it is
     named if the lower bound of its AUC there is above the upper bound of the used one's, and by more than 0.1.
     """
-    values, mask = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=np.bool_)
+    values, mask = np.asarray(scores, dtype=np.float64), booleans(positive, "positive")
     if values.ndim != 2 or mask.shape != (len(values),) or not 0 <= used < values.shape[1]:
         raise BadInput(f"scores have shape {values.shape}, positive {mask.shape}, and column {used} was used")
     bench = Bench(mask.astype(np.int64), 2, cluster_codes(clusters, mask.size), ALPHA)

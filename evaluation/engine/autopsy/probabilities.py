@@ -7,9 +7,8 @@ from evaluation.engine.arrays import Floats, tally
 from evaluation.engine.autopsy.gain import Bench, Diagnosis, softmax
 from evaluation.engine.data import Task
 from evaluation.engine.intervals import t_quantile
-
-CLIP = 1e-15
-SLACK = 1e-3  # a row of half-precision probabilities sums to 1 within this
+from evaluation.engine.probabilities import CLIP
+from evaluation.engine.sanity import SUM_SLACK
 
 
 def misread(task: Task, bench: Bench, scores: Floats) -> list[Diagnosis]:
@@ -32,7 +31,7 @@ def _outside(task: Task, scores: Floats) -> tuple[str, Floats]:
         return ("percent" if percent else "logits"), _pair(scores / 100 if percent else special.expit(scores), task.positive)
     if scores.min() >= 0 and np.abs(scores.sum(axis=1) - 100).max() <= 1:
         return "percent", scores / scores.sum(axis=1, keepdims=True)
-    if scores.max() <= 0 and np.abs(np.exp(scores).sum(axis=1) - 1).max() <= SLACK:
+    if scores.max() <= 0 and np.abs(np.exp(scores).sum(axis=1) - 1).max() <= SUM_SLACK:
         return "log_probabilities", np.exp(scores)
     return "logits", softmax(scores)
 
@@ -45,18 +44,18 @@ def _pair(column: Floats, positive: int | None) -> Floats:
 
 def _undo_sigmoid(column: Floats, positive: int | None) -> Floats | None:
     """A sigmoid of a probability lies in 0.5..0.731; None unless every score does."""
-    if column.size == 0 or column.min() < 0.5 - SLACK or column.max() > special.expit(1.0) + SLACK:
+    if column.size == 0 or column.min() < 0.5 - SUM_SLACK or column.max() > special.expit(1.0) + SUM_SLACK:
         return None
     return _pair(np.clip(special.logit(column), 0, 1), positive)
 
 
 def _undo_softmax(table: Floats) -> Floats | None:
     """q with softmax(q) = p and sum q = 1: q = log p + (1 - sum log p) / K. None unless every row gives probabilities."""
-    if table.size == 0 or table.min() <= 0 or np.abs(table.sum(axis=1) - 1).max() > SLACK:
+    if table.size == 0 or table.min() <= 0 or np.abs(table.sum(axis=1) - 1).max() > SUM_SLACK:
         return None
     logs = np.log(table)
     undone = logs + (1 - logs.sum(axis=1, keepdims=True)) / table.shape[1]
-    return np.clip(undone, 0, 1) if undone.min() >= -SLACK and undone.max() <= 1 + SLACK else None
+    return np.clip(undone, 0, 1) if undone.min() >= -SUM_SLACK and undone.max() <= 1 + SUM_SLACK else None
 
 
 def _loss(bench: Bench, table: Floats) -> Floats:

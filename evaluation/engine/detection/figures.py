@@ -15,7 +15,7 @@ from evaluation.engine.detection.metrics import COCO, ROW
 from evaluation.engine.detection.sampling import Sample
 from evaluation.engine.detection.tables import HITS, OBJECTS, WRONG
 from evaluation.engine.figures import FlipFigures
-from evaluation.engine.intervals import Pair, clopper_pearson, clustered_share, normal_quantile, t_quantile, wilson
+from evaluation.engine.intervals import Pair, clopper_pearson, clustered_share, normal_quantile, ratio_variance, t_quantile, wilson
 from evaluation.engine.resample import bca
 
 Words = NDArray[np.object_]
@@ -76,11 +76,8 @@ def _share(top: Floats, bottom: Floats, level: float) -> tuple[Pair, Words]:
 
 def _per_image(wrong: Floats, images: Floats, level: float) -> Pair:
     """Mean over images, Student on unit sums: `wrong` (units, columns), `images` (units,). Nothing seen in n units: 0 to 3/n."""
-    units = images.size
-    total = images.sum()
-    rate = wrong.sum(axis=0) / total
-    squares = ((wrong - rate * images[:, None]) ** 2).sum(axis=0)
-    half = t_quantile(level, units - 1) * np.sqrt(ratio(units * squares, (units - 1) * total**2))
+    units, rate = images.size, wrong.sum(axis=0) / images.sum()
+    half = t_quantile(level, units - 1) * np.sqrt(ratio_variance(wrong, images))
     none = wrong.sum(axis=0) == 0
     flat = ~none & ~(half > 0)
     low, high = np.where(none, 0.0, np.maximum(rate - half, 0.0)), np.where(none, 3.0 / units, rate + half)
@@ -159,10 +156,8 @@ def gaps(sample: Sample, flips: FlipFigures, level: float) -> Gaps:
 
 def _changed_per_image(changed: Floats, images: Floats, level: float) -> Pair:
     """Student interval of the difference per image; where nothing differs in n units ± 3/n, where all differ alike none."""
-    units, total = images.size, images.sum()
-    gap = changed.sum(axis=0) / total
-    squares = ((changed - gap * images[:, None]) ** 2).sum(axis=0)
-    half = t_quantile(level, units - 1) * np.sqrt(ratio(units * squares, (units - 1) * total**2))
+    units, gap = images.size, changed.sum(axis=0) / images.sum()
+    half = t_quantile(level, units - 1) * np.sqrt(ratio_variance(changed, images))
     half = np.where((changed == 0).all(axis=0), 3.0 / units, np.where(half > 0, half, np.nan))
     return gap - half, gap + half
 

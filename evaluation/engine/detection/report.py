@@ -5,7 +5,6 @@ Entries have the shape of `evaluation.engine.report`, which serves classificatio
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 from scipy import special
@@ -21,10 +20,8 @@ from evaluation.engine.detection.sanity import findings
 from evaluation.engine.detection.tables import HITS, OBJECTS, WRONG, Matched, matched, of_block
 from evaluation.engine.estimates import Settings
 from evaluation.engine.intervals import t_quantile
+from evaluation.engine.report import LEAST_RUNS_FOR_SD, Entry
 from evaluation.engine.strata import Strata, blocks, names_of, with_all
-
-Entry = dict[str, Any]
-LEAST_RUNS_FOR_SD = 3
 
 
 def detection_report(detection: Detection, strata: Strata, *, seed: bytes, level: float = 0.95, resamples: int = 2000) -> Entry:
@@ -201,7 +198,12 @@ def _enter(entry: Entry, over_runs: Sequence[Entry], row: int, column: int) -> N
         entry["undefined"] = entry["undefined"] or "undefined in some replicates"
     if len(over_runs) > 2:
         gap, half = float(over_runs[2]["mean"][row, column]), float(over_runs[2]["half"][row, column])
-        known = {"value": gap, "low": optional(gap - half), "high": optional(gap + half), "p": optional(over_runs[2]["p"][row, column])}
+        known = {
+            "value": gap,
+            "low": optional(max(gap - half, -top)),
+            "high": optional(min(gap + half, top)),
+            "p": optional(over_runs[2]["p"][row, column]),
+        }
         entry["difference"] = None if np.isnan(gap) else known | {"method": "bootstrap of images, spread of runs"}
 
 

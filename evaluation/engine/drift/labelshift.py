@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, floats
+from evaluation.engine.arrays import BadInput, Bools, Floats, booleans, floats
 from evaluation.engine.drift.distances import Distance, independence
 from evaluation.engine.intervals import normal_quantile
 from evaluation.engine.multiplicity import holm
@@ -69,16 +69,7 @@ def label_shift(
             if not support.all()
             else "the model confuses some classes too much"
         )
-        nothing = {
-            "shares": None,
-            "low": None,
-            "high": None,
-            "weights": None,
-            "accuracy": None,
-            "accuracy_low": None,
-            "accuracy_high": None,
-        }
-        return LabelShift(test=test, condition=condition, outside=(), reason=why, **nothing)
+        return LabelShift(test=test, condition=condition, outside=(), reason=why, **NOTHING)
     drawn = _drawn(table, seen, draws, seed)
     if len(drawn[0]) < draws / 2:
         return LabelShift(test=test, condition=condition, outside=(), reason="there are too few cases for an interval", **NOTHING)
@@ -163,7 +154,7 @@ def estimated_accuracy(
     ours, theirs, hits = (
         _probabilities(confidence, "confidence"),
         _probabilities(production, "production"),
-        np.asarray(right, dtype=np.bool_),
+        booleans(right, "right"),
     )
     if hits.shape != ours.shape:
         raise BadInput(f"right has shape {hits.shape}, but there are {ours.size} confidences")

@@ -14,8 +14,9 @@ from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Bools, Ints, floats
 from evaluation.engine.data import MISSING
+from evaluation.engine.report import Entry
 from evaluation.engine.strata import Grouping
-from evaluation.engine.stress.paired import Entry, hits_of, share_entries
+from evaluation.engine.stress.paired import hits_of, share_entries
 
 Answers = tuple[ArrayLike, ArrayLike]
 ROUNDING = 1e-12  # 0.7 - 0.6 falls short of 0.1 by the rounding of binary fractions

@@ -5,7 +5,6 @@ the engine's accuracy and nothing is computed twice.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,10 +15,9 @@ from evaluation.engine.data import Task, arm
 from evaluation.engine.estimates import Settings
 from evaluation.engine.metrics import metric_of
 from evaluation.engine.multiplicity import benjamini_hochberg, holm
-from evaluation.engine.report import OverRuns, comparison_of
+from evaluation.engine.report import Entry, OverRuns, comparison_of
 from evaluation.engine.strata import Grouping, blocks
 
-Entry = dict[str, Any]
 ANSWERS = Task(("wrong", "right"), 1)
 
 

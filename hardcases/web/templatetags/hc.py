@@ -22,6 +22,7 @@ register.filter("utc", formatting.utc)
 register.filter("drawing", drawing)
 register.simple_tag(formatting.interval, name="interval")
 register.simple_tag(formatting.percent_interval, name="percent_interval")
+register.simple_tag(formatting.with_interval, name="with_interval")
 
 
 @register.simple_tag

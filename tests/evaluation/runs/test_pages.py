@@ -73,6 +73,14 @@ class RunPageTests:
         assert "Sensitivity" in scene.page(f"runs/{scene.run.number}/?metric=sensitivity")
         assert "class=normal" in scene.page(f"runs/{scene.run.number}/?metric=no-such-metric&colour=red")
 
+    def test_losses_are_no_percentages(self, scene: Scene) -> None:
+        page = scene.page(f"runs/{scene.run.number}/?metric=log_loss")
+        table = page[page.index('id="strata"') :]
+        assert "Change (95% interval)" in table
+        rows = table[table.index("<tbody>") : table.index("</table>")]
+        assert re.search(r">0[.][0-9]{3} [(][0-9.]+ to [0-9.]+[)]", rows)
+        assert "%" not in re.sub(r'href="[^"]*"', "", rows)
+
     def test_report_without_baseline(self, scene: Scene) -> None:
         assert "nothing is compared" in scene.page(f"runs/{scene.base.number}/")
 
