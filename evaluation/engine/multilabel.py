@@ -16,7 +16,7 @@ from evaluation.engine.arrays import BadInput, Bools, Floats, floats, ratio
 from evaluation.engine.data import MISSING, Arm, Task, arm, cluster_codes
 from evaluation.engine.means import BlockMeans, Numbers, Statistic
 from evaluation.engine.report import Entry, comparison_of, report
-from evaluation.engine.strata import Grouping, Strata, blocks
+from evaluation.engine.strata import Grouping, Strata, each_block
 from evaluation.engine.tallies import layers
 
 EXACT, EXAMPLE_F1, HAMMING = range(3)
@@ -137,7 +137,7 @@ def multilabel_report(
     numbers = Numbers(sides[0], sides[1], [nothing] * len(sides[0]), [nothing] * len(sides[1]))
     found_layers, codes = layers(strata, cases), cluster_codes(clusters, cases)
     averages: dict[str, list[Entry]] = {}
-    for block in blocks([Grouping(part, code) for part, code in found_layers], cases, codes):
+    for block in each_block([Grouping(part, code) for part, code in found_layers], cases, codes):
         averages |= BlockMeans(numbers, block, _statistics(size), seed=seed, level=level, resamples=resamples).entries()
     options: Options = {"seed": seed, "level": level, "resamples": resamples}
     labels = [_label_report(name, i, true, candidate, baseline, strata, clusters, options) for i, name in enumerate(names)]

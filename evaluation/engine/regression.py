@@ -17,7 +17,7 @@ from evaluation.engine.intervals import clustered_share
 from evaluation.engine.means import BlockMeans, Numbers, Statistic
 from evaluation.engine.report import Entry
 from evaluation.engine.sanity import Finding
-from evaluation.engine.strata import Block, Grouping, Strata, blocks
+from evaluation.engine.strata import Block, Grouping, Strata, each_block
 from evaluation.engine.tallies import layers
 
 ABSOLUTE, SIGNED, SQUARED, TRUTH, TRUTH_SQUARED = range(5)
@@ -97,7 +97,7 @@ def regression_report(
     )
     entries: dict[str, list[Entry]] = {}
     found_layers = layers(strata, cases)
-    for block in blocks([Grouping(names, code) for names, code in found_layers], cases, codes):
+    for block in each_block([Grouping(names, code) for names, code in found_layers], cases, codes):
         found = BlockMeans(numbers, block, STATISTICS, seed=seed, level=level, resamples=resamples).entries()
         for stratum, name in enumerate(block.names):
             entries[name] = [*found[name], _quantile_entry(numbers, block, stratum, level, found[name][0])]
