@@ -92,7 +92,7 @@ class Steps:
 
     @cached_property
     def held(self) -> Ints:
-        return np.diff(self.rank, append=self.bounds[-1])
+        return np.ones(self.rank.size, dtype=np.int64) if self.single else np.diff(self.rank, append=self.bounds[-1])
 
     @cached_property
     def end(self) -> Ints:
