@@ -26,10 +26,11 @@ def auc_by_stratum(ranking: Ranking, positive: Bools, block: Block) -> RankMetri
 def auc_of(ranked: Ranked) -> RankMetric:
     """AUC of one class in every stratum of a block; NaN without both classes."""
     steps = ranked.steps
-    at, ours, theirs = steps.stratum, floats(steps.positives), floats(steps.negatives)
-    value = ratio(steps.sums(steps.held * (2 * steps.below + steps.tied)), 2 * ours * theirs)
+    ours, theirs = floats(steps.positives), floats(steps.negatives)
+    value = ratio(steps.wins, 2 * ours * theirs)
 
     def influence() -> Influence:
+        at = steps.stratum
         each = ratio(1.0, ours * theirs)  # the weight of a pair
         mine, other = value * ratio(1.0, ours), value * ratio(1.0, theirs)
         return Influence(

@@ -45,6 +45,7 @@ def gather(
         part = Artefact(comparison, block, settings, wanted)
         make = {"share": _share, "table": _table, "score": _score}[metric.kind]
         found |= {name: make(part, block, metric, stratum) for stratum, name in enumerate(block.names)}
+        del block, part  # before the next block is made
     return [found[name] for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)]
 
 

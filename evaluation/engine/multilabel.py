@@ -16,7 +16,7 @@ from evaluation.engine.data import MISSING, Arm, Task, arm, cluster_codes
 from evaluation.engine.estimates import Settings
 from evaluation.engine.means import BlockMeans, Numbers, Statistic
 from evaluation.engine.report import Entry, comparison_of, report
-from evaluation.engine.strata import Strata, blocks, names_of, with_all
+from evaluation.engine.strata import Strata, each_block, names_of, with_all
 
 EXACT, EXAMPLE_F1, HAMMING = range(3)
 LEAVE_OUT = ("accuracy", "balanced_accuracy")  # of a label's binary question: the Hamming loss and the label's sensitivity say it better
@@ -129,7 +129,7 @@ def multilabel_report(
     settings = Settings(seed=seed, level=level, resamples=resamples)
     wanted, codes = with_all(strata, cases), cluster_codes(clusters, cases)
     averages: dict[str, list[Entry]] = {}
-    for block in blocks(wanted, cases, codes):
+    for block in each_block(wanted, cases, codes):
         averages |= BlockMeans(numbers, block, _statistics(size), settings).entries()
     labels = [_label_report(name, i, true, candidate, baseline, strata, clusters, settings) for i, name in enumerate(names)]
     matches = _matches(true, candidate, baseline, strata, clusters, settings)

@@ -16,7 +16,7 @@ from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats
 from evaluation.engine.data import cluster_codes
 from evaluation.engine.intervals import clustered_share, wilson
 from evaluation.engine.seeds import half_of
-from evaluation.engine.strata import Strata, blocks
+from evaluation.engine.strata import Strata, each_block
 
 STATISTICS = ("mean", "deviation", "entropy", "edges", "dark", "bright", "border", "saturation", "aspect")
 GREYS = 256
@@ -197,7 +197,7 @@ def refused_shares(refused: ArrayLike, strata: Strata, clusters: ArrayLike | Non
     units = cluster_codes(clusters, mask.size)
     return [
         _share(name, mask[block.rows[at]], None if units is None else units[block.rows[at]])
-        for block in blocks(strata, mask.size, units)
+        for block in each_block(strata, mask.size, units)
         for name, at in zip(block.names, block.members(), strict=True)
     ]
 

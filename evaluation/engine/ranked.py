@@ -23,7 +23,7 @@ class Ranking:
 
     level: NDArray[np.int32]
 
-    @property
+    @cached_property
     def distinct(self) -> int:
         return int(self.level.max()) + 1 if self.level.size else 0
 
@@ -34,11 +34,36 @@ def rank(scores: ArrayLike) -> Ranking:
     wrong = np.flatnonzero(~np.isfinite(values))
     if wrong.size:
         raise BadInput(f"row {wrong[0]}: the score is not finite")
-    order = np.argsort(values)
-    ordered = values[order]
+    order = ascending(values)
     level = np.empty(values.size, dtype=np.int32)
-    level[order] = np.cumsum(_changes(ordered), dtype=np.int32) - np.int32(1)
+    level[order] = np.cumsum(_changes(values[order]), dtype=np.int32) - np.int32(1)
     return Ranking(level)
+
+
+def ascending(values: Floats) -> Ints:
+    """The rows (n,) of finite `values` by rising value.
+
+    One integer a row is sorted, which is far quicker than to sort row numbers by value: the leading bits of the value, then the row.
+    As many bits of the value as the row takes are lost; runs of rows that differ in those alone are put in order afterwards.
+    """
+    row = max(values.size - 1, 0).bit_length()
+    bits = np.ascontiguousarray(values).view(np.int64)
+    keys = bits ^ ((bits >> 63) & np.int64((1 << 63) - 1))  # whole numbers in the order of the values (IEEE 754)
+    keys >>= row
+    keys <<= row
+    keys |= np.arange(values.size)
+    keys.sort()
+    order = keys & ((1 << row) - 1)
+    ordered = values[order]
+    wrong = np.flatnonzero(ordered[1:] < ordered[:-1])
+    if not wrong.size:
+        return order
+    runs = np.unique(keys[wrong] >> row)
+    first, last = np.searchsorted(keys, runs << row), np.searchsorted(keys, (runs << row) + ((1 << row) - 1), side="right")
+    n = last - first
+    places = np.arange(n.sum()) + np.repeat(first - np.cumsum(n) + n, n)
+    order[places] = order[places][np.argsort(ordered[places], kind="stable")]
+    return order
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +71,32 @@ class Steps:
     """Per step, ascending by (stratum, score), its `stratum` and the rows `start` to `end` of the sorted block, `held` of them positives.
 
     Rows are counted through the block: those of a stratum lie between two `offsets` (size + 1,). `rank` is a step's first positive's number
-    among the positives of the block, of which a stratum's lie between two `bounds` (size + 1,).
+    among the positives of the block, of which a stratum's lie between two `bounds` (size + 1,). `last` is a step's last row, end - 1; None
+    where every score is different. Only what is asked for is made.
     """
 
-    stratum: Ints
     start: Ints
-    end: Ints
-    held: Ints
     rank: Ints
     offsets: Ints
     bounds: Ints
+    last: Ints | None = None
+
+    @property
+    def single(self) -> bool:
+        """Every score is different, so that each positive is a step."""
+        return self.last is None
+
+    @cached_property
+    def stratum(self) -> Ints:
+        return np.repeat(np.arange(self.size), np.diff(self.edges))
+
+    @cached_property
+    def held(self) -> Ints:
+        return np.ones(self.rank.size, dtype=np.int64) if self.single else np.diff(self.rank, append=self.bounds[-1])
+
+    @cached_property
+    def end(self) -> Ints:
+        return self.start + 1 if self.last is None else self.last + 1
 
     @property
     def size(self) -> int:
@@ -102,16 +143,32 @@ class Steps:
         """Per stratum (size,) the negatives below its first step."""
         return np.asarray(self.negatives - self.sums(self.tied + self.gap).astype(np.int64))
 
-    def sums(self, values: ArrayLike) -> Floats:
-        """Per stratum (size,) of `values` (steps,)."""
-        return tally(self.stratum, values, self.size)
+    @cached_property
+    def wins(self) -> Floats:
+        """Per stratum (size,) twice the pairs of a positive and a lower negative, and once those with equal scores; exact."""
+        won = 2 * (self.start - self.rank)  # negatives below, of this stratum and of those before it
+        if not self.single:
+            won = self.held * (won + self.tied)
+        return np.asarray(self.sums(won) + 2 * self.positives * (self.bounds - self.offsets)[:-1])
+
+    @cached_property
+    def edges(self) -> Ints:
+        """Where each stratum's steps begin, and where the last one's end (size + 1,)."""
+        return self.bounds if self.single else np.searchsorted(self.start, self.offsets)
+
+    def sums(self, values: NDArray[Any]) -> Floats:
+        """Per stratum (size,) of `values` (steps,); each added up by itself."""
+        out, starts = np.zeros(self.size), self.edges[:-1]
+        held = np.flatnonzero(np.diff(self.edges))
+        if held.size:
+            out[held] = np.add.reduceat(values, starts[held])
+        return out
 
     def running(self, values: Floats) -> Floats:
         """Within each stratum the sum of `values` (steps,) up to and including each step."""
         out = np.empty(values.size)
-        ends = np.searchsorted(self.stratum, np.arange(self.size + 1))
         for start, end in zip(
-            ends[:-1].tolist(), ends[1:].tolist(), strict=True
+            self.edges[:-1].tolist(), self.edges[1:].tolist(), strict=True
         ):  # one by one: no stratum's rounding may depend on another's
             np.cumsum(values[start:end], out=out[start:end])
         return out
@@ -131,13 +188,14 @@ class Ranked:
 
     def _keys(self) -> NDArray[np.unsignedinteger[Any]]:
         """Per row (stratum, rank, class) as one integer."""
-        distinct = self.ranking.distinct
-        small = self.block.size * distinct * 2 < 1 << 32
+        small = 2 * self.block.size * self.ranking.distinct < 1 << 32
         keys: NDArray[np.unsignedinteger[Any]] = np.asarray(self.block.pick(self.ranking.level)).astype(np.uint32 if small else np.uint64)
-        if self.block.size > 1:
-            keys += self.block.codes.astype(keys.dtype) * keys.dtype.type(distinct)
         keys *= keys.dtype.type(2)
-        keys += self._whether.astype(keys.dtype)
+        keys += self._whether.view(np.uint8)
+        if self.block.size > 1:
+            strata = self.block.codes.astype(keys.dtype)
+            strata *= keys.dtype.type(2 * self.ranking.distinct)
+            keys += strata
         return keys
 
     @cached_property
@@ -152,16 +210,12 @@ class Ranked:
         places = np.flatnonzero((keys & wide(1)).astype(np.bool_))  # of the positives; within equal scores they come last
         bounds = np.searchsorted(places, offsets)
         if self.ranking.distinct == self.block.cases and not self.block.repeated:
-            rank, start, end, held = np.arange(places.size), places, places + 1, np.ones(places.size, dtype=np.int64)
-        else:
-            groups = keys >> wide(1)
-            rank = np.flatnonzero(_changes(groups[places]))
-            fresh = np.flatnonzero(_changes(groups))
-            start = fresh[np.searchsorted(fresh, places[rank], side="right") - 1]
-            held = np.diff(rank, append=places.size)
-            end = places[rank + held - 1] + 1
-        stratum = np.repeat(np.arange(self.block.size), np.diff(np.searchsorted(start, offsets)))
-        return Steps(stratum, start, end, held, rank, offsets, bounds)
+            return Steps(places, np.arange(places.size), offsets, bounds)
+        groups = keys >> wide(1)
+        rank = np.flatnonzero(_changes(groups[places]))
+        fresh = np.flatnonzero(_changes(groups))
+        start = fresh[np.searchsorted(fresh, places[rank], side="right") - 1]
+        return Steps(start, rank, offsets, bounds, places[np.append(rank[1:], places.size)[: rank.size] - 1])
 
     def _turn(self) -> Ints:
         """The block's rows in the order of their keys, as positions into `block.rows`."""
@@ -173,7 +227,7 @@ class Ranked:
     def rows(self, held: Floats, tied: Floats, gap: Floats, head: Floats) -> Floats:
         """A value for each row (rows,): of a step's positives and tied negatives, of the negatives in its gap, of a stratum's `head`."""
         steps, turn = self.steps, self._turn()
-        where = np.searchsorted(steps.stratum, np.arange(steps.size))  # a stratum's head stands before its first step
+        where = steps.edges[:-1]  # a stratum's head stands before its first step
         counts = np.insert(np.stack([steps.tied, steps.held, steps.gap], axis=1).ravel(), 3 * where, steps.head)
         values = np.insert(np.stack([tied, held, gap], axis=1).ravel(), 3 * where, head)
         out = np.empty(turn.size)

@@ -18,7 +18,7 @@ from evaluation.engine.intervals import clustered_share
 from evaluation.engine.means import BlockMeans, Numbers, Statistic
 from evaluation.engine.report import Entry
 from evaluation.engine.sanity import Finding
-from evaluation.engine.strata import Block, Strata, blocks, names_of, with_all
+from evaluation.engine.strata import Block, Strata, each_block, names_of, with_all
 
 ABSOLUTE, SIGNED, SQUARED, TRUTH, TRUTH_SQUARED = range(5)
 QUANTILE = 0.9
@@ -103,7 +103,7 @@ def regression_report(
     )
     entries: dict[str, list[Entry]] = {}
     settings, wanted = Settings(seed=seed, level=level, resamples=resamples), with_all(strata, cases)
-    for block in blocks(wanted, cases, codes):
+    for block in each_block(wanted, cases, codes):
         found = BlockMeans(numbers, block, STATISTICS, settings).entries()
         for stratum, name in enumerate(block.names):
             entries[name] = [*found[name], _quantile_entry(numbers, block, stratum, level, found[name][0])]

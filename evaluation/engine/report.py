@@ -74,6 +74,7 @@ def report(
         entries |= part.entries()
         flips |= part.flips()
         runs |= part.runs()
+        del block, part  # before the next block is made: only one is held at a time
     order = names_of(wanted)
     return {
         "metrics": [entry for name in order for entry in entries[name]],

@@ -1,8 +1,9 @@
 """Bootstrap and permutation for functions of the confusion matrix: draws of counts, not of cases.
 
 The unit is the cluster (the case, where all stand alone). Units with the same counts are one *type*, so a resample is one multinomial
-draw over the types and costs nothing per case. Candidate, baseline and all metrics share the draws of a stratum, which makes differences
-paired and consistent. Sources: Efron 1987 (BCa); the permutation swaps the two models' answers within a unit.
+draw over the types and costs nothing per case; types of few units are drawn unit by unit, which is the same and quicker. Candidate,
+baseline and all metrics share the draws of a stratum, which makes differences paired and consistent. Sources: Efron 1987 (BCa); the
+permutation swaps the two models' answers within a unit.
 """
 
 import math
@@ -19,6 +20,8 @@ from evaluation.engine.metrics import Metric
 from evaluation.engine.tables import Table, margins_of
 
 SAME = 1e-12  # values closer than this are equal: they were added up in different orders
+FEW_UNITS = 10  # units a type, up to which it is quicker to draw them one by one: a binomial costs as much as some twenty of them
+IN_CACHE = 1 << 15  # units drawn at a time
 MOST_TYPES = 2000  # beyond it the jackknife's normal interval is as good and needs no draws
 
 
@@ -62,16 +65,35 @@ class Sample:
     @cached_property
     def drawn(self) -> list[Table]:
         """Per arm the tables of all resamples; the arms share the draws."""
-        counts = self.make(self.seed).multinomial(self.units, self.repeats / self.units, size=self.resamples)
-        return self._summed(counts, self.tables)
+        return self._summed(self._counts(), self.tables)
+
+    def _counts(self) -> Ints:
+        """(resamples, types): how often each type is drawn, by one binomial a type or, where types have few units, unit by unit."""
+        draw, types = self.make(self.seed), self.repeats.size
+        if not self.resampled or self.units > FEW_UNITS * types:
+            return draw.multinomial(self.units, self.repeats / self.units, size=self.resamples)
+        kind, out = np.repeat(np.arange(types), self.repeats), np.empty((self.resamples, types), dtype=np.int64)
+        few = max(IN_CACHE // self.units, 1)
+        for start in range(0, self.resamples, few):
+            count = min(few, self.resamples - start)
+            picks = kind[draw.integers(0, self.units, size=(count, self.units), dtype=np.uint16)] + types * np.arange(count)[:, None]
+            out[start : start + count] = np.bincount(picks.ravel(), minlength=count * types).reshape(count, types)
+        return out
+
+    def _flips(self, repeats: Ints) -> Ints:
+        """(resamples, types): how many units of each type are swapped, each with probability 1/2."""
+        draw, units = self.make(self.seed + b"swap"), int(repeats.sum())
+        if not self.resampled or not 0 < units <= FEW_UNITS * repeats.size:
+            return draw.binomial(repeats, 0.5, size=(self.resamples, repeats.size))
+        swapped = draw.integers(0, 2, size=(self.resamples, units), dtype=np.uint8)
+        return np.add.reduceat(swapped, np.cumsum(repeats) - repeats, axis=1, dtype=np.int64)
 
     @cached_property
     def swapped(self) -> list[Table]:
         """Tables with the two arms' answers exchanged in a random half of the units."""
         moves = self.tables[:, 1] - self.tables[:, 0]
         moved = np.flatnonzero(np.any(moves != 0, axis=(1, 2)))
-        flips = self.make(self.seed + b"swap").binomial(self.repeats[moved], 0.5, size=(self.resamples, moved.size))
-        shift = self._summed(flips, moves[moved, None])[0].margins
+        shift = self._summed(self._flips(self.repeats[moved]), moves[moved, None])[0].margins
         return [Table(self.total[0] + shift), Table(self.total[1] - shift)]
 
     def _summed(self, counts: Ints, tables: Floats) -> list[Table]:

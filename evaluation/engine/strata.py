@@ -4,9 +4,9 @@ A caller names strata in one of two ways: a `Grouping` (one code per case: the v
 or a `Stratum` (a mask or an index array: a named query, an intersection, "all"). Masks that do not overlap are packed into common blocks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ class Stratum:
 
 
 Strata = Sequence[Grouping | Stratum]
+Disjoint = tuple[tuple[str, ...], NDArray[np.integer[Any]]]  # names, and the code of each case
 
 
 def names_of(strata: Strata) -> list[str]:
@@ -122,71 +123,109 @@ def blocks(strata: Strata, cases: int, clusters: Ints | None = None) -> list[Blo
 
 
 def each_block(strata: Strata, cases: int, clusters: Ints | None = None) -> Iterator[Block]:
-    """The strata as blocks, one after the other, so that one block's arrays are gone before the next one's are made.
+    """The strata as blocks, each made when it is asked for, so that a caller who keeps none holds the arrays of one at a time.
 
-    Raises BadInput for wrong lengths, codes or indices out of range, repeated members and repeated names.
+    Before the first one raises BadInput for wrong lengths, codes or indices out of range, repeated members and repeated names.
     """
     everyone = np.arange(cases)
-    for part in _packed(layers(strata, cases)):
+    for part in _packed(_checked(strata, cases)):
         yield _block(part, everyone, clusters)
 
 
-def layers(strata: Strata, cases: int) -> "list[Disjoint]":
+def layers(strata: Strata, cases: int) -> list[Disjoint]:
     """The strata as groups that do not overlap: (names, code (cases,) of each case in the smallest integers, -1 for none of them).
 
     Groupings in their order, then masks, those that do not overlap in one group. Raises BadInput like `each_block`.
     """
+    return [(layer.names, layer.codes()) for layer in _checked(strata, cases)]
+
+
+def _checked(strata: Strata, cases: int) -> "list[_Layer]":
     names = names_of(strata)
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
         raise BadInput(f"stratum {repeated[0]!r} is given twice")
-    found = [_grouping(item, cases) for item in strata if isinstance(item, Grouping)]
-    packed: list[tuple[list[str], Ints]] = []
-    for item in strata:
-        if isinstance(item, Stratum):
-            _pack(packed, item.name, _mask(item, cases))
-    return found + [(tuple(names), codes) for names, codes in packed]
+    layers = [_layer(item, cases) for item in strata if isinstance(item, Grouping)]
+    layers += _side_by_side([item for item in strata if isinstance(item, Stratum)], cases)
+    return layers
 
 
-Disjoint = tuple[tuple[str, ...], NDArray[np.integer[Any]]]
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """Disjoint strata that hold `members` cases in all; `codes` makes the stratum of each case (cases,), -1 for none."""
+
+    names: tuple[str, ...]
+    members: int
+    codes: Callable[[], NDArray[np.signedinteger[Any]]]
 
 
-def _packed(found: list[Disjoint]) -> list[list[Disjoint]]:
-    """Small groups of strata side by side: one pass over all of them costs little more than one over a single group."""
-    out: list[list[Disjoint]] = []
+def _packed(layers: list[_Layer]) -> list[list[_Layer]]:
+    """Small layers side by side: one pass over all of them costs little more than one over a single layer."""
+    out: list[list[_Layer]] = []
     room = 0
-    for names, codes in found:
-        size = int((codes >= 0).sum())
-        if out and size <= room:
-            out[-1].append((names, codes))
-            room -= size
+    for layer in layers:
+        if out and layer.members <= room:
+            out[-1].append(layer)
+            room -= layer.members
         else:
-            out.append([(names, codes)])
-            room = PACKED_ROWS - size
+            out.append([layer])
+            room = PACKED_ROWS - layer.members
     return out
 
 
-def _block(parts: list[Disjoint], everyone: Ints, clusters: Ints | None) -> Block:
-    names = tuple(name for names, _ in parts for name in names)
-    if len(parts) == 1 and (parts[0][1] >= 0).all():
-        return Block(names, everyone, narrow(parts[0][1], len(names)), everyone.size, clusters)
-    rows = np.concatenate([np.flatnonzero(codes >= 0) for _, codes in parts])
-    starts = np.cumsum([0, *(len(names) for names, _ in parts[:-1])])
-    inside = np.concatenate([codes[codes >= 0].astype(np.int64) + start for (_, codes), start in zip(parts, starts, strict=True)])
-    kept = None if clusters is None else clusters[rows]
-    return Block(names, rows, narrow(inside, len(names)), everyone.size, kept, repeated=len(parts) > 1)
+def _block(parts: list[_Layer], everyone: Ints, clusters: Ints | None) -> Block:
+    names = tuple(name for part in parts for name in part.names)
+    if len(parts) == 1 and parts[0].members == everyone.size:
+        return Block(names, everyone, narrow(parts[0].codes(), len(names)), everyone.size, clusters)
+    rows, inside, start = [], [], 0
+    for part in parts:
+        codes = part.codes()
+        rows.append(np.flatnonzero(codes >= 0))
+        inside.append(narrow(codes[rows[-1]].astype(np.int64) + start, len(names)))
+        start += len(part.names)
+    row = np.concatenate(rows)
+    kept = None if clusters is None else clusters[row]
+    return Block(names, row, np.concatenate(inside), everyone.size, kept, repeated=len(parts) > 1)
 
 
-def _grouping(item: Grouping, cases: int) -> Disjoint:
+def _layer(item: Grouping, cases: int) -> _Layer:
     codes = np.asarray(item.codes)
     if codes.size and codes.dtype.kind not in "iu":
         raise BadInput("a grouping has integer codes, one a case")
     if codes.shape != (cases,):
         raise BadInput(f"a grouping has codes of shape {codes.shape}, but there are {cases} cases")
-    if codes.size and (codes.min() < -1 or codes.max() >= len(item.names)):
+    least = int(codes.min(initial=0))
+    if codes.size and (least < -1 or codes.max(initial=0) >= len(item.names)):
         wrong = np.flatnonzero((codes < -1) | (codes >= len(item.names)))
         raise BadInput(f"row {wrong[0]}: code {codes[wrong[0]]} names none of the {len(item.names)} strata of its grouping")
-    return tuple(item.names), codes.astype(np.min_scalar_type(-max(len(item.names), 1)), copy=False)
+    small = np.min_scalar_type(-max(len(item.names), 1))
+    members = cases if least == 0 else int(np.count_nonzero(codes >= 0))
+    return _Layer(tuple(item.names), members, lambda: codes.astype(small, copy=False))
+
+
+def _side_by_side(items: list[Stratum], cases: int) -> list[_Layer]:
+    """Single strata as layers: each goes into the first layer in which it overlaps with none, else into a new one."""
+    packed: list[tuple[list[Stratum], Bools]] = []
+    for item in items:
+        mask = _mask(item, cases)
+        for inside, taken in packed:
+            if not np.any(taken & mask):
+                inside.append(item)
+                np.logical_or(taken, mask, out=taken)
+                break
+        else:
+            packed.append(([item], mask.copy()))
+    return [
+        _Layer(tuple(item.name for item in inside), int(np.count_nonzero(taken)), partial(_codes, inside, cases))
+        for inside, taken in packed
+    ]
+
+
+def _codes(items: list[Stratum], cases: int) -> NDArray[np.signedinteger[Any]]:
+    out = np.full(cases, -1, dtype=np.min_scalar_type(-len(items)))
+    for code, item in enumerate(items):
+        out[_mask(item, cases)] = code
+    return out
 
 
 def _mask(item: Stratum, cases: int) -> Bools:
@@ -203,13 +242,3 @@ def _mask(item: Stratum, cases: int) -> Bools:
     if int(mask.sum()) != indices.size:
         raise BadInput(f"stratum {item.name!r}: a case is listed twice")
     return mask
-
-
-def _pack(packed: list[tuple[list[str], Ints]], name: str, mask: Bools) -> None:
-    """Put the mask into the first block it does not overlap with, else into a new one."""
-    for names, codes in packed:
-        if not np.any(codes[mask] >= 0):
-            codes[mask] = len(names)
-            names.append(name)
-            return
-    packed.append(([name], np.where(mask, 0, -1).astype(np.int64)))

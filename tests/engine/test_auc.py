@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
@@ -15,7 +15,7 @@ from evaluation.engine.auc import (
     difference_p,
 )
 from evaluation.engine.data import cluster_codes
-from evaluation.engine.ranked import influence_variance, rank
+from evaluation.engine.ranked import ascending, influence_variance, rank
 from evaluation.engine.strata import Grouping, blocks
 from tests.engine.build import whole
 
@@ -52,6 +52,17 @@ def test_value_and_paired_variance_equal_the_definition(seed: int, n: int, decim
     assert influence_variance(ours, block)[0] == pytest.approx(covariance[0, 0], abs=1e-12)
     paired = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
     assert influence_variance(ours - theirs, block)[0] == pytest.approx(paired, abs=1e-12)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 3000), st.sampled_from([1.0, 1e-13, 1e-300, 1e300]), st.sampled_from([0.0, 1.0, -1.0]))
+@settings(max_examples=40)
+def test_scores_are_in_order_to_their_last_bit(seed: int, n: int, scale: float, centre: float) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.choice([0.0, -0.0, 1.0], n) * rng.normal(0, 1, n) * scale + rng.choice([0.0, centre], n)
+    order = ascending(scores)
+    assert np.array_equal(np.sort(order), np.arange(n))
+    assert np.array_equal(scores[order], np.sort(scores))
+    assert np.array_equal(rank(scores).level, np.unique(scores, return_inverse=True)[1])
 
 
 @pytest.mark.parametrize("decimals", [None, 1])

@@ -15,7 +15,7 @@ from evaluation.engine.figures import FlipFigures
 from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.gather import GATE_RESAMPLES
 from evaluation.engine.intervals import clustered_share
-from evaluation.engine.strata import Strata, blocks, names_of
+from evaluation.engine.strata import Strata, each_block, names_of
 
 
 def gather_detection(
@@ -29,7 +29,7 @@ def gather_detection(
     metric = metric_of(detection.scene.classes, metric_id)
     arms = [matched(detection, predicted) for predicted in detection.artefacts]
     found: dict[str, StratumEvidence] = {}
-    for block in blocks(strata, detection.scene.size, detection.scene.clusters):
+    for block in each_block(strata, detection.scene.size, detection.scene.clusters):
         for name, rows in zip(block.names, block.members(), strict=True):
             found[name] = _evidence(detection, arms, name, block.rows[rows], metric, seed, resamples)
     return [found[name] for name in names_of(strata)]

@@ -21,7 +21,7 @@ from evaluation.engine.detection.tables import HITS, OBJECTS, WRONG, Matched, ma
 from evaluation.engine.estimates import Settings
 from evaluation.engine.intervals import t_quantile
 from evaluation.engine.report import LEAST_RUNS_FOR_SD, Entry
-from evaluation.engine.strata import Strata, blocks, names_of, with_all
+from evaluation.engine.strata import Strata, each_block, names_of, with_all
 
 
 def detection_report(detection: Detection, strata: Strata, *, seed: bytes, level: float = 0.95, resamples: int = 2000) -> Entry:
@@ -35,7 +35,7 @@ def detection_report(detection: Detection, strata: Strata, *, seed: bytes, level
     sides = [[matched(detection, each) for each in side] for side in (detection.candidate, detection.baseline)]
     entries: dict[str, list[Entry]] = {}
     flips: dict[str, Entry] = {}
-    for block in blocks(wanted, detection.scene.size, detection.scene.clusters):
+    for block in each_block(wanted, detection.scene.size, detection.scene.clusters):
         runs = [[of_block(arm, block).values for arm in side] for side in sides]
         for stratum, (name, rows) in enumerate(zip(block.names, block.members(), strict=True)):
             values = [np.stack([run[stratum] for run in side]) if side else None for side in runs]

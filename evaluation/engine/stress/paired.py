@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Bools, optional
 from evaluation.engine.artefact import Artefact
+from evaluation.engine.caution import caution
 from evaluation.engine.data import Task, arm
 from evaluation.engine.estimates import Settings
 from evaluation.engine.metrics import metric_of
@@ -61,6 +62,9 @@ def share_entries(
             entry["baseline"] = {"value": theirs.value, "low": theirs.low, "high": theirs.high, "n": int(block.n[s])}
         entry |= {"difference": None if gap is None else dict(vars(gap)), "undefined": ours.undefined}
         entry["replicates"] = [optional(value) for value in values[:, s]]
+        wrong = int(block.n[s]) - int(artefact.tables[0].tp[s].sum())
+        grouped = entry["clusters"] if entry["clusters"] < entry["n"] else None
+        entry["caution"] = None if ours.low is None else caution("accuracy", smallest=entry["n"], errors=wrong, clusters=grouped)
         if over_runs is not None:
             over_runs.enter(entry, s)
         entries.append(entry)
