@@ -1,8 +1,12 @@
-"""kill -9, fifty times: `python -m benchmarks.faults [KILLS] [--seed N]`.
+"""kill -9, again and again: `python -m benchmarks.faults runs [KILLS]` and `python -m benchmarks.faults ledger [OPERATIONS]`, both with `--seed N`.
 
-Each run is started over HTTP on an installation of its own and loses several workers, one after the other, each at a point drawn from a seeded generator (before
+`runs`: each run is started over HTTP on an installation of its own and loses several workers, one after the other, each at a point drawn from a seeded generator (before
 a shard's commit, before the end of the finalisation). The next worker takes over from the killed one, the last one ends the run, and what is stored is compared
 with an undisturbed run. Prints what was lost, doubled and finalised twice.
+
+`ledger`: clients send mixed operations (`tests.faults.ledger`) while web and worker processes are killed, then everything the clients were told is held against the
+database and the files.
+
 TEST_ON=postgresql chooses the database; REDIS=1 uses Celery workers with a private Redis.
 """
 
@@ -20,11 +24,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from tests.faults import ledger as ledgers
 from tests.faults.harness import until
 from tests.faults.sites import Redis, Site, a_site
 
 PLACES = ("runs.shard.before_commit", "runs.finalise.before_commit")  # in the order in which a run comes to them
 KILLS_A_RUN = 3
+CLIENTS, KILL_EVERY = 6, 250  # of the ledger
 AT_ONE_PLACE = 2  # a row that has stopped a third worker counts as poison, and rightly so (work.leases.MAX_ATTEMPTS)
 
 
@@ -73,13 +79,9 @@ def one_run(site: Site, places: Sequence[str], tally: Tally, expected: tuple[int
     tally.other_numbers += report != expected[2]
 
 
-def main() -> int:
-    """All kills; exit 1 if anything was lost, doubled or different."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kills", nargs="?", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    draw, console, tally = random.Random(asked.seed), Console(), Tally()
+def runs(kills: int, seed: int) -> bool:
+    """All kills; False if anything was lost, doubled or different."""
+    draw, console, tally = random.Random(seed), Console(), Tally()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hardcases-faults-")))
         redis = stack.enter_context(Redis()) if os.environ.get("REDIS") == "1" else None
@@ -94,15 +96,48 @@ def main() -> int:
         calm.kill()
         expected = stored(site, number)
         start = time.monotonic()
-        for killed in track(range(0, asked.kills, KILLS_A_RUN), "kill -9", console=console):
-            places = draw.sample(PLACES * AT_ONE_PLACE, min(KILLS_A_RUN, asked.kills - killed))
+        for killed in track(range(0, kills, KILLS_A_RUN), "kill -9", console=console):
+            places = draw.sample(PLACES * AT_ONE_PLACE, min(KILLS_A_RUN, kills - killed))
             one_run(site, places, tally, expected)
         console.print(f"{tally.kills} kills in {tally.runs} runs in {time.monotonic() - start:.0f} s, {expected[0]:,} predictions a run")
     console.print(
         f"lost {tally.lost}   doubled {tally.doubled}   finalised {tally.finalised} of {tally.runs}   "
         f"not ended {tally.not_ended}   other numbers {tally.other_numbers}"
     )
-    sound = tally.finalised == tally.runs and not (tally.lost or tally.doubled or tally.not_ended or tally.other_numbers)
+    return tally.finalised == tally.runs and not (tally.lost or tally.doubled or tally.not_ended or tally.other_numbers)
+
+
+def ledger(operations: int, seed: int) -> bool:
+    """Mixed operations under kills of web and worker; False if the ledger and the product differ."""
+    console = Console()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hardcases-faults-")))
+        redis = stack.enter_context(Redis()) if os.environ.get("REDIS") == "1" else None
+        site = stack.enter_context(a_site(folder / "site", redis_url=redis.url if redis else None))
+        site.fill(every=4)
+        if redis:
+            site.beat()
+        before, start = int(site.value("SELECT count(*) FROM hardcases_case")), time.monotonic()
+        kept, kills = ledgers.run(site, operations=operations, clients=CLIENTS, kill_every=KILL_EVERY, seed=seed)
+        seconds = time.monotonic() - start
+        faults = list(ledgers.faults_of(site, kept))
+        unknown = ledgers.created_since(site, before) - len(kept.contents)
+    console.print(f"{kept.operations:,} operations, {len(kept.contents):,} contents, {kills} kills in {seconds:.0f} s")
+    console.print(f"{kept.retried} requests sent again, {kept.replayed} of them answered from before, {unknown} cases nobody was told of")
+    for fault in faults[:20]:
+        console.print(fault)
+    console.print(f"lost, doubled or torn: {len(faults)}")
+    return not faults and not unknown
+
+
+def main() -> int:
+    """Exit 1 if anything was lost, doubled or different."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("runs", "ledger"))
+    parser.add_argument("number", nargs="?", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    sound = runs(asked.number or 50, asked.seed) if asked.what == "runs" else ledger(asked.number or 20_000, asked.seed)
     return 0 if sound else 1
 
 

@@ -26,6 +26,7 @@ def a_run_to_start(every: int) -> dict[str, Any]:
         "project_id": project.pk,
         "token": http.a_token(project, maker=people.a_member(project, *people.Role)),
         "test_set": str(version),
+        "classes": project.classes,
         "cases": version.cases,
         "model": str(replicate.model_version),
         "replicates": 2,
