@@ -1,7 +1,11 @@
 """A thousand mixed operations while web and worker processes are killed: nothing lost, nothing twice, nothing torn."""
 
+import pytest
+
 from tests.faults import ledger as ledgers
 from tests.faults.sites import Site
+
+pytestmark = [pytest.mark.services]
 
 OPERATIONS, CLIENTS, KILL_EVERY = 1_000, 4, 120
 
