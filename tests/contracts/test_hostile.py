@@ -7,6 +7,7 @@ right from `stage`. All faults of a test are listed at once: method, path, what 
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,6 +80,7 @@ class Siege:
     client: Client = field(init=False)
     faults: list[str] = field(default_factory=list)
     sent: int = 0
+    answers: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.client = self.stage.client()
@@ -96,6 +98,7 @@ class Siege:
             transaction.savepoint_rollback(savepoint)
         else:
             transaction.savepoint_commit(savepoint)
+        self.answers[response.status_code] += 1
         for fault in self._judge(method, path, response, content, spent):
             self.faults.append(f"{method} {address[:150]} [{attack.what}]: {fault}")
         return int(response.status_code)
