@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,12 +62,13 @@ def _each(count: int) -> Iterator[tuple[Any, GenerationMode, int]]:
             yield operation, mode, max(1, count // (2 * len(operations))) if count else A_FEW
 
 
-def test_every_operation(siege: Siege, request: pytest.FixtureRequest) -> None:
+def test_every_operation(siege: Siege, capfd: pytest.CaptureFixture[str]) -> None:
     """Requests as the schema allows them and as it does not; most go to things that are there, so that more than a 404 is tried."""
     places = _places(siege)
     for operation, mode, examples in _each(int(os.environ.get("FUZZ", "0"))):
         _attack_one(siege, operation, mode, examples, places[operation.full_path])
-    request.config.get_terminal_writer().line(f"{siege.sent:,} requests, answers {dict(sorted(siege.answers.items()))}")
+    with capfd.disabled():
+        sys.stdout.write(f"\n{siege.sent:,} requests, answers {dict(sorted(siege.answers.items()))}\n")
     assert min(siege.answers[200] + siege.answers[201], siege.answers[400], siege.answers[422]) > 0, siege.answers
 
 
