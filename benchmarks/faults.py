@@ -1,11 +1,11 @@
-"""kill -9, again and again: `python -m benchmarks.faults runs [KILLS]` and `python -m benchmarks.faults ledger [OPERATIONS]`, both with `--seed N`.
+"""kill -9, again and again: `python -m benchmarks.faults runs [KILLS]`, `ledger [OPERATIONS]`, `parallel [ROUNDS]`; `--seed N`.
 
 `runs`: each run is started over HTTP on an installation of its own and loses several workers, one after the other, each at a point drawn from a seeded generator (before
 a shard's commit, before the end of the finalisation). The next worker takes over from the killed one, the last one ends the run, and what is stored is compared
 with an undisturbed run. Prints what was lost, doubled and finalised twice.
 
 `ledger`: clients send mixed operations (`tests.faults.ledger`) while web and worker processes are killed, then everything the clients were told is held against the
-database and the files.
+database and the files. `parallel`: nobody is killed, but the same picture comes fifty times at once.
 
 TEST_ON=postgresql chooses the database; REDIS=1 uses Celery workers with a private Redis.
 """
@@ -16,7 +16,9 @@ import random
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +26,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from tests.builders.pictures import a_picture
 from tests.faults import ledger as ledgers
 from tests.faults.harness import until
 from tests.faults.sites import Redis, Site, a_site
 
 PLACES = ("runs.shard.before_commit", "runs.finalise.before_commit")  # in the order in which a run comes to them
 KILLS_A_RUN = 3
+AT_ONCE = 50  # equal uploads in one round
 CLIENTS, KILL_EVERY = 6, 250  # of the ledger
 AT_ONE_PLACE = 2  # a row that has stopped a third worker counts as poison, and rightly so (work.leases.MAX_ATTEMPTS)
 
@@ -130,13 +134,36 @@ def ledger(operations: int, seed: int) -> bool:
     return not faults and not unknown
 
 
+def parallel(rounds: int) -> bool:
+    """The same picture fifty times at once, again and again, over HTTP; False if a round gave anything but one case with fifty sightings."""
+    console, odd = Console(), 0
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hardcases-faults-")))
+        site = stack.enter_context(a_site(folder / "site"))
+        site.fill(every=4)
+        site.web()
+        pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+        statuses: Counter[int] = Counter()
+        for number in track(range(rounds), "fifty at once", console=console):
+            parts = {"file": ("same.png", a_picture(f"same {number}"))}
+            answers = list(pool.map(lambda _, parts=parts: site.call("POST", "cases/", files=parts), range(AT_ONCE)))
+            statuses.update(answer.status_code for answer in answers)
+            sha256 = answers[0].json()["sha256"]
+            found = site.rows(f"SELECT sightings_count FROM hardcases_case WHERE sha256 = '{sha256}'")
+            odd += found != [(AT_ONCE,)] or sorted(answer.status_code for answer in answers) != [200] * (AT_ONCE - 1) + [201]
+    console.print(f"{rounds} rounds of {AT_ONCE}: answers {dict(statuses)}, {odd} rounds with anything but one case")
+    return not odd
+
+
 def main() -> int:
     """Exit 1 if anything was lost, doubled or different."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("runs", "ledger"))
+    parser.add_argument("what", choices=("runs", "ledger", "parallel"))
     parser.add_argument("number", nargs="?", type=int)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    if asked.what == "parallel":
+        return 0 if parallel(asked.number or 100) else 1
     sound = runs(asked.number or 50, asked.seed) if asked.what == "runs" else ledger(asked.number or 20_000, asked.seed)
     return 0 if sound else 1
 

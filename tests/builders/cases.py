@@ -1,10 +1,7 @@
 """Cases for tests, made the way production makes them: through the actions."""
 
-import hashlib
 import io
 from typing import Any
-
-from PIL import Image
 
 from hardcases.audit.actors import Actor
 from hardcases.cases import actions
@@ -13,16 +10,7 @@ from hardcases.cases.models import Case
 from hardcases.cases.steps import Fields, Reported
 from hardcases.projects.authentication import person
 from hardcases.projects.models import Project
-
-
-def a_picture(seed: str = "one", *, size: tuple[int, int] = (16, 16), kind: str = "PNG", **options: Any) -> bytes:
-    """A small picture; another seed gives other pixels."""
-    colour = hashlib.sha256(seed.encode()).digest()
-    image = Image.new("RGB", size, tuple(colour[:3]))
-    image.putpixel((0, 0), tuple(colour[3:6]))
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
+from tests.builders.pictures import a_picture
 
 
 def report(project: Project, seed: str = "one", *, actor: Actor | None = None, content: bytes | None = None, **fields: Any) -> Reported:

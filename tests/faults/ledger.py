@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from tests.builders.cases import a_picture
+from tests.builders.pictures import a_picture
 from tests.faults.harness import until
 from tests.faults.sites import Child, Site
 
