@@ -1,0 +1,27 @@
+"""The only place that finds groups and acts by name."""
+
+from hardcases.cases.keys import GROUP, number_of
+from hardcases.errors import NotFound
+from hardcases.groups.models import Group, GroupAct
+from hardcases.projects.models import Project
+
+NO_GROUP = "There is no group of this name in the project. Check the name."
+
+
+def group_for(project: Project, key: str) -> Group:
+    """The group of this name (G-204) in a project whose door is open. Raises NotFound."""
+    number = number_of(GROUP, key)
+    found = None if number is None else Group.objects.select_related("merged_into").filter(project=project, number=number).first()
+    if found is None:
+        raise NotFound(NO_GROUP)
+    found.project = project
+    return found
+
+
+def act_for(group: Group, act_id: int) -> GroupAct:
+    """What somebody did with this group. Raises NotFound."""
+    found = GroupAct.objects.select_related("other").filter(group=group, pk=act_id).first() if act_id < 1 << 62 else None
+    if found is None:
+        raise NotFound("There is no such entry in the history of this group. Nothing was changed.")
+    found.group, found.project = group, group.project
+    return found
