@@ -1,6 +1,10 @@
 """The only place that finds groups and acts by name."""
 
+from collections.abc import Sequence
+
+from hardcases.cases.access import NO_CASE, number_in
 from hardcases.cases.keys import GROUP, number_of
+from hardcases.cases.models import Case
 from hardcases.errors import NotFound
 from hardcases.groups.models import Group, GroupAct
 from hardcases.projects.models import Project
@@ -25,3 +29,17 @@ def act_for(group: Group, act_id: int) -> GroupAct:
         raise NotFound("There is no such entry in the history of this group. Nothing was changed.")
     found.group, found.project = group, group.project
     return found
+
+
+def cases_for(project: Project, keys: Sequence[str]) -> list[Case]:
+    """The cases of these keys, each once, in one query. Raises NotFound where one is missing."""
+    numbers = [number_in(project, key) for key in dict.fromkeys(keys)]
+    found = {
+        case.number: case for case in Case.objects.filter(project=project, number__in=[number for number in numbers if number is not None])
+    }
+    missing = next((key for key, number in zip(dict.fromkeys(keys), numbers, strict=True) if number not in found), None)
+    if missing is not None:
+        raise NotFound(f"{NO_CASE} It was: {missing[:64]}. Nothing was changed.")
+    for case in found.values():
+        case.project = project
+    return [found[number] for number in numbers if number is not None]

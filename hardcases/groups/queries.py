@@ -1,7 +1,7 @@
 """Reads of groups: near-duplicates by index, the words of the query language, what lists of groups show."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -21,6 +21,7 @@ from hardcases.web.vocabulary import only_in
 # Of the fingerprints that share a band only the newest so many are looked at, so that a million nearly equal pictures cost no more than a few. What is beyond
 # them in such a flood lies in the flood's own group.
 NEWEST_OF_A_BAND = 400
+MOST_NEAR = 200  # when groups to merge with are looked for
 COMPARED = 50  # of those that are alike enough, the nearest so many are read and held against the rule
 SPARK_DAYS = 14
 NEAREST_GROUPS = 5
@@ -124,12 +125,12 @@ class NearGroup:
     alike: float
 
 
-def nearest_groups(group: Group, cases: Sequence[Case], *, most: int = NEAREST_GROUPS) -> list[NearGroup]:
-    """The groups whose cases are most alike to these (those that share a band are looked at), without those that a person keeps apart."""
-    best: dict[int, float] = defaultdict(float)
-    for fingerprint in Fingerprint.objects.filter(case__in=[case.pk for case in cases]):
-        for found in near(group.project_id, print_of(fingerprint), but=fingerprint.case_id, least=0.0)[:COMPARED]:
-            best[found.case_id] = max(best[found.case_id], found.alike)
+def nearest_groups(group: Group, stored: Fingerprint | None, *, most: int = NEAREST_GROUPS) -> list[NearGroup]:
+    """The groups with the cases most alike to one of this group (those that share a band are looked at), without those that a person keeps apart."""
+    found_cases = near(group.project_id, print_of(stored), but=stored.case_id, least=0.0)[:MOST_NEAR] if stored else []
+    if not found_cases:
+        return []
+    best = {found.case_id: found.alike for found in found_cases}
     numbers: dict[int, float] = defaultdict(float)
     for case_id, number in Case.objects.filter(pk__in=best, group_number__gt=0).values_list("pk", "group_number"):
         if number is not None:
@@ -148,4 +149,4 @@ def print_of(stored: Fingerprint) -> Print:
 
 def placed(cases: Collection[Case]) -> dict[int, Fingerprint]:
     """How each of these cases came into its group."""
-    return {stored.case_id: stored for stored in Fingerprint.objects.filter(case__in=[case.pk for case in cases]).defer("minhash")}
+    return {stored.case_id: stored for stored in Fingerprint.objects.filter(case__in=[case.pk for case in cases])}
