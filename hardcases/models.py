@@ -2,6 +2,7 @@
 
 from hardcases.audit.models import AuditEvent, AuditSeal
 from hardcases.cases.models import Case, ExternalId, Sighting
+from hardcases.groups.models import ActCase, Fingerprint, Group, GroupAct, GroupDay, Separation
 from hardcases.labels.models import CurrentLabel, LabelRevision
 from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, SignInLink, Team, TeamMembership, User
 from hardcases.testsets.models import DraftChange, Entry, Erasure, PinnedAttributes, Snapshot, Stratum, TestSet, Touch, TreeNode, Version
@@ -9,6 +10,7 @@ from hardcases.web.models import IdempotencyReply
 from hardcases.work.models import Job, OutboxEvent
 
 __all__ = [
+    "ActCase",
     "ApiToken",
     "Attribute",
     "AuditEvent",
@@ -20,6 +22,10 @@ __all__ = [
     "Entry",
     "Erasure",
     "ExternalId",
+    "Fingerprint",
+    "Group",
+    "GroupAct",
+    "GroupDay",
     "IdempotencyReply",
     "Job",
     "LabelRevision",
@@ -27,6 +33,7 @@ __all__ = [
     "OutboxEvent",
     "PinnedAttributes",
     "Project",
+    "Separation",
     "Sighting",
     "SignInLink",
     "Snapshot",

@@ -12,6 +12,12 @@ from hardcases.cases.actions import on_erase
 from hardcases.cases.guards import GUARDS as CASE_GUARDS
 from hardcases.cases.models import Case
 from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS
+from hardcases.groups import jobs as group_jobs
+from hardcases.groups import sweeps as groups
+from hardcases.groups.actions import JOB as GROUP_ACT
+from hardcases.groups.erasure import forget_case
+from hardcases.groups.guards import GUARDS as GROUP_GUARDS
+from hardcases.groups.queries import group_term
 from hardcases.labels.actions import forget_notes
 from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.labels.queries import label_term, newest_labels
@@ -35,6 +41,14 @@ SENTENCES = {
     "case.reopened": _("took the decision on %(object)s back"),
     "case.changed": _("changed %(object)s (%(changed)s)"),
     "case.erased": _("erased %(object)s for good"),
+    "case.moved": _("put %(object)s into the group %(group)s"),
+    "group.accepted": _("accepted the group %(object)s, %(cases)s cases"),
+    "group.declined": _("declined the group %(object)s, %(cases)s cases"),
+    "group.snoozed": _("put the group %(object)s off, %(cases)s cases"),
+    "group.merged": _("merged the group %(object)s into %(into)s, %(cases)s cases"),
+    "group.split": _("split %(cases)s off the group %(object)s, as %(into)s"),
+    "group.moved": _("moved %(cases)s from the group %(object)s to %(into)s"),
+    "group.undone": _("took back what was done with the group %(object)s (%(act)s, %(cases)s cases)"),
     "case.labelled": _("labelled %(object)s"),
     "case.batch_labelled": _("labelled several cases"),
     "test_set.created": _("made the test set %(slug)s"),
@@ -52,6 +66,10 @@ def connect() -> None:
     register_sweep("audit.head", project_jobs.head_of_the_day)
     register_job(project_jobs.HEAD, project_jobs.note_head)
     register_sweep("cases", cases.sweep)
+    register_sweep("groups", groups.sweep)
+    register_job(GROUP_ACT, group_jobs.carry_out)
+    on_erase(forget_case)
+    QUERY_TERMS["group"] = group_term
     QUERY_TERMS["label"] = label_term
     CASE_FACTS["label"] = newest_labels
     on_erase(forget_notes)
@@ -64,4 +82,4 @@ def connect() -> None:
     key = Concat("project__key_prefix", Value("-"), Cast("number", CharField()))
     register_blobs(Case, "stored_sha256", "thumbnail_sha256", "display_sha256", mentions=("sha256",), where=~Q(state="erased"), called=key)
     register_blobs(Snapshot, "sha256")
-    expect([*AUDIT_GUARDS, *CASE_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS])
+    expect([*AUDIT_GUARDS, *CASE_GUARDS, *GROUP_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS])

@@ -13,12 +13,11 @@ from hardcases.cases.presenting import SNOOZE_DAYS
 
 
 class DecisionForm(forms.Form):
-    """A button of the inbox or of a case: what was decided, and where the person was."""
+    """A button of a case's page: what was decided."""
 
     state = forms.ChoiceField(choices=[(state, state) for state in DECISIONS])
     decline_reason = forms.ChoiceField(choices=[(reason, reason) for reason in DECLINE_REASONS], required=False)
     days = forms.TypedChoiceField(choices=[(days, str(days)) for days in SNOOZE_DAYS], coerce=int, required=False, empty_value=None)
-    back = forms.ChoiceField(choices=[("inbox", "inbox"), ("case", "case")])
 
     def decision(self) -> Decision:
         """Of a valid form."""

@@ -1,6 +1,7 @@
 """The keys people say aloud, such as XR-1061. Pure."""
 
 MAX_DIGITS = 18
+GROUP = "G"
 
 
 def number_of(prefix: str, key: str) -> int | None:
@@ -9,3 +10,8 @@ def number_of(prefix: str, key: str) -> int | None:
     if before != prefix or not digits.isascii() or not digits.isdigit() or len(digits) > MAX_DIGITS:
         return None
     return int(digits)
+
+
+def group_key(number: int | None) -> str | None:
+    """The name of a project's group, such as G-204; None for no group."""
+    return f"{GROUP}-{number}" if number else None

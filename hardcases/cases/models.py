@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from hardcases.cases.keys import group_key
 from hardcases.projects.models import Project
 
 KINDS = ("image", "text", "record")
@@ -66,6 +67,9 @@ class Case(models.Model):
     display_sha256 = models.CharField(max_length=64, null=True)
     erased_at = models.DateTimeField(null=True)
 
+    # Which group of the project it belongs to. Null: the worker has not decided yet. 0: it was erased before that. Written by the room of groups only.
+    group_number = models.PositiveBigIntegerField(null=True)
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["project", "number"], name="case_number_once"),
@@ -79,6 +83,8 @@ class Case(models.Model):
             models.Index(fields=["project", "-id"], name="case_newest"),
             models.Index(fields=["project", "received_at"], name="case_by_time"),
             models.Index(fields=["media_state"], name="case_media_due", condition=Q(media_state="pending")),
+            models.Index(fields=["project", "group_number", "state", "id"], name="case_by_group"),
+            models.Index(fields=["media_state", "id"], name="case_group_due", condition=Q(group_number__isnull=True)),
         ]
 
     def __str__(self) -> str:
@@ -88,6 +94,11 @@ class Case(models.Model):
     def key(self) -> str:
         """The name people say aloud, such as XR-1061. Needs `project` loaded."""
         return f"{self.project.key_prefix}-{self.number}"
+
+    @property
+    def group_key(self) -> str | None:
+        """The name of its group, such as G-204; None until that is decided."""
+        return group_key(self.group_number)
 
 
 class ExternalId(models.Model):

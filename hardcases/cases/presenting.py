@@ -90,7 +90,10 @@ def facts(case: Case) -> list[dict[str, Any]]:
         (_("Size"), f"{case.width} × {case.height} px" if case.width else ""),
         (_("File name"), case.file_name),
     ]
-    return [{"label": label, "value": value} for label, value in rows if value != ""]
+    found: list[dict[str, Any]] = [{"label": label, "value": value} for label, value in rows if value != ""]
+    if case.group_key:
+        found.append({"label": _("Group"), "value": case.group_key, "url": reverse("group-page", args=[case.project.slug, case.group_key])})
+    return found
 
 
 def _value(value: Any) -> str:

@@ -128,7 +128,7 @@ def answer(reported: Reported) -> dict[str, Any]:
         "sha256": case.sha256,
         "duplicate": not reported.created,
         "sightings": reported.sightings,
-        "group": None,
+        "group": case.group_key,
         "quarantine": reported.quarantine,
     }
 
@@ -162,4 +162,6 @@ _PLAIN = (
 
 
 def _shown(case: Case) -> dict[str, Any]:
-    return {"url": page_of(case), "sightings": case.sightings_count} | {name: getattr(case, name) for name in _PLAIN}
+    return {"url": page_of(case), "sightings": case.sightings_count, "group": case.group_key} | {
+        name: getattr(case, name) for name in _PLAIN
+    }

@@ -180,6 +180,18 @@ def in_words(said: dict[str, Any] | None) -> str:
     return _best(said.get("scores") or {}, said.get("label"))
 
 
+def in_brief(said: dict[str, Any] | None) -> str:
+    """The class or classes that were said, without numbers: what many cases can have in common. Empty for boxes, values and nothing."""
+    if not said or "boxes" in said or "value" in said:
+        return ""
+    if said.get("refused"):
+        return "refused"
+    if "labels" in said:
+        return ", ".join(said["labels"])
+    scores = said.get("scores") or {}
+    return str(said.get("label") or max(scores, key=lambda name: scores[name], default=""))
+
+
 def _best(scores: dict[str, float], label: str | None) -> str:
     named = label or max(scores, key=lambda name: scores[name], default=None)
     if named is None:

@@ -1,117 +1,45 @@
-"""Pages of cases: the inbox, the list, decisions and erasure. The page of one case lives with the labels, which it shows."""
+"""Pages of cases: the list, decisions and erasure. The inbox lives with the groups, the page of one case with the labels, which it shows."""
 
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from rest_framework import serializers
 
 from hardcases.cases import actions, presenting
-from hardcases.cases.access import case_for, number_in
+from hardcases.cases.access import case_for
 from hardcases.cases.forms import DecisionForm, EraseForm
-from hardcases.cases.models import Case
-from hardcases.cases.queries import case_facts, condition, emptied_by, search
+from hardcases.cases.queries import case_facts, emptied_by, search
 from hardcases.errors import Refusal
 from hardcases.projects.access import roles_in
 from hardcases.projects.doors import ProjectPage
 from hardcases.projects.permissions import Can, allowed
 from hardcases.web.pages import render_page
 from hardcases.web.pagination import keyset_page
-from hardcases.web.queries import Parameters, SearchParameters, read_page_parameters
-from hardcases.web.search import QueryRefused
+from hardcases.web.queries import SearchParameters, read_page_parameters
 
-LISTED = 40
-STRIP = 8
 PAGE = 60
 
 
-class InboxParameters(Parameters):
-    """What the inbox's address may say: the search, the open case, and the case that was just decided."""
-
-    q = serializers.CharField(required=False, max_length=200, default="", allow_blank=True)
-    case = serializers.CharField(required=False, max_length=64)
-    undo = serializers.CharField(required=False, max_length=64)
-
-
-class InboxPage(ProjectPage):
-    """What waits for a decision, oldest first; one case open, the next already there."""
-
-    can: ClassVar[dict[str, Can]] = {"GET": Can.TRIAGE}
-
-    def get(self, request: HttpRequest, project: str) -> HttpResponse:
-        """The page, or for htmx the inspector alone."""
-        given = read_page_parameters(request, InboxParameters)
-        q, notes = given.values["q"], list(given.notes)
-        try:
-            waiting = Case.objects.filter(condition(self.project, q), project=self.project, state="inbox")
-        except QueryRefused as refusal:
-            notes.append(refusal.sentence)
-            waiting = Case.objects.filter(project=self.project, state="inbox")
-        context = self._context(waiting.select_related("project").order_by("id"), given.values.get("case"))
-        context |= {"q": q, "notes": notes, "undo": self._undo(given.values.get("undo"))}
-        return render_page(request, "cases/inbox.html", context, fragment="cases/_inspector.html")
-
-    def _context(self, waiting: QuerySet[Case], key: str | None) -> dict[str, Any]:
-        number = number_in(self.project, key) if key else None
-        # The open case stands in the list with a little of what came before it, however long the list is.
-        before = list(waiting.filter(number__lt=number).order_by("-id")[:5])[::-1] if number else []
-        cases = before + list(waiting.filter(number__gte=number or 0)[: LISTED - len(before)])
-        current = next((case for case in cases if case.number == (number or case.number)), cases[0] if cases else None)
-        at = cases.index(current) if current else 0
-        listed = presenting.inbox_words(cases)
-        return {
-            "total": waiting.count(),
-            "position": 1 + (waiting.filter(number__lt=current.number).count() if current and before else 0),
-            "listed": listed,
-            "current": listed[at] if current else None,
-            "facts": presenting.facts(current) if current else [],
-            "upcoming": listed[at + 1 : at + 1 + STRIP],
-            "next": listed[at + 1] if at + 1 < len(listed) else None,
-            "previous": listed[at - 1] if at else None,
-            "reasons": presenting.reasons(),
-            "snoozes": presenting.snoozes(),
-            "back": "inbox",
-            "oldest": cases[0].received_at if cases and not before else None,
-        }
-
-    def _undo(self, key: str | None) -> dict[str, str] | None:
-        number = number_in(self.project, key) if key else None
-        case = Case.objects.filter(project=self.project, number=number, state__in=actions.DECISIONS).first() if number else None
-        if case is None:
-            return None
-        sentences = {"accepted": _("%(key)s accepted."), "declined": _("%(key)s declined."), "snoozed": _("%(key)s snoozed.")}
-        return {"sentence": sentences[case.state] % {"key": key}, "url": reverse("case-undo", args=[self.project.slug, key])}
-
-
 class DecidePage(ProjectPage):
-    """Where the buttons of inbox and case page go."""
+    """Where the buttons of a case's page go. The inbox decides whole groups."""
 
     can: ClassVar[dict[str, Can]] = {"POST": Can.TRIAGE}
 
     def post(self, request: HttpRequest, project: str, key: str) -> HttpResponse:
-        """Decide, then on to the next case."""
+        """Decide, then back to the case."""
         case = case_for(self.project, key)
         form = DecisionForm(request.POST)
-        following = (
-            Case.objects.filter(project=self.project, state="inbox", pk__gt=case.pk).order_by("pk").values_list("number", flat=True)[:1]
-        )
-        upcoming = [f"{self.project.key_prefix}-{number}" for number in following]
-        asked: dict[str, str] = {}
         if not form.is_valid():
             messages.error(request, _("This decision could not be read. Nothing was changed."))
-            return _to_inbox(project, case=key)
+            return _to_case(project, key)
         try:
             actions.decide(actor=self.actor, case=case, decision=form.decision())
-            asked["undo"] = key
         except Refusal as refusal:
             messages.error(request, refusal.sentence)
-        if form.cleaned_data["back"] == "case":
-            return HttpResponseRedirect(reverse("case-page", args=[project, key]))
-        return _to_inbox(project, **asked, **({"case": upcoming[0]} if upcoming else {}))
+        return _to_case(project, key)
 
 
 class UndoPage(ProjectPage):
@@ -120,17 +48,16 @@ class UndoPage(ProjectPage):
     can: ClassVar[dict[str, Can]] = {"POST": Can.TRIAGE}
 
     def post(self, request: HttpRequest, project: str, key: str) -> HttpResponse:
-        """Back to the inbox, with the case open."""
+        """Back to the inbox with it; the case's page stays open."""
         try:
             actions.undo_decision(actor=self.actor, case=case_for(self.project, key))
         except Refusal as refusal:
             messages.error(request, refusal.sentence)
-        return _to_inbox(project, case=key)
+        return _to_case(project, key)
 
 
-def _to_inbox(project: str, **asked: str) -> HttpResponseRedirect:
-    address = reverse("inbox", args=[project])
-    return HttpResponseRedirect(f"{address}?{urlencode(asked)}" if asked else address)
+def _to_case(project: str, key: str) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse("case-page", args=[project, key]))
 
 
 class CaseListPage(ProjectPage):

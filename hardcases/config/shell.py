@@ -7,7 +7,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from hardcases.cases.models import Case
+from hardcases.groups.queries import waiting_groups
 from hardcases.projects.access import permissions_in, projects_of
 from hardcases.projects.authentication import actor_of
 from hardcases.projects.models import Project, User
@@ -72,8 +72,8 @@ def _menu(path: str, project: Project, may: frozenset[Can]) -> list[dict[str, An
 
 
 def _waiting(project: Project) -> str:
-    """How many cases wait for a decision, nothing for none. Counted to a thousand: a menu must not cost more the longer nobody looks."""
-    found = Case.objects.filter(project=project, state="inbox").order_by()[: MOST_WAITING + 1].count()
+    """How many groups wait for a decision, nothing for none. Counted to a thousand: a menu must not cost more the longer nobody looks."""
+    found = waiting_groups(project).order_by()[: MOST_WAITING + 1].count()
     return f"{MOST_WAITING:,}+" if found > MOST_WAITING else formatting.count(found) if found else ""
 
 

@@ -11,6 +11,7 @@ from evaluation.runs import urls as runs
 from hardcases.cases import urls as cases
 from hardcases.config import health, schema
 from hardcases.config import pages as several
+from hardcases.groups import urls as groups
 from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
 from hardcases.testsets import urls as testsets
@@ -29,6 +30,7 @@ def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
 api = [
     *projects.api,
     *cases.api,
+    *groups.api,
     *labels.api,
     *testsets.api,
     *registry.api,
@@ -39,6 +41,7 @@ pages = [
     *projects.pages,
     *several.pages,
     *cases.pages,
+    *groups.pages,
     *labels.pages,
     *testsets.pages,
     *registry.pages,

@@ -56,7 +56,6 @@ class CasePage(ProjectPage):
                 "reasons": presenting.reasons(),
                 "declined_as": {code: word for code, word, _key in presenting.reasons()}.get(case.decline_reason or ""),
                 "snoozes": presenting.snoozes(),
-                "back": "case",
                 "slots": [reverse(name, args=[project, key]) for name in CASE_SLOTS],
                 "notes": read_page_parameters(request, Parameters).notes,
                 **permissions(self),

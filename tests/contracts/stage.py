@@ -10,7 +10,8 @@ from uuid import UUID
 from django.test import Client
 from django.urls import reverse
 
-from hardcases.cases.models import DECLINE_REASONS
+from hardcases.cases.models import DECLINE_REASONS, Case
+from hardcases.groups import actions as group_actions
 from hardcases.models import ApiToken, User
 from hardcases.projects import people as accounts
 from hardcases.projects import teams
@@ -19,7 +20,7 @@ from hardcases.projects.documents import document_of
 from hardcases.projects.forms import ProjectForm
 from hardcases.projects.permissions import Role
 from hardcases.work.tasks import all_due
-from tests.builders import cases, people, runs, testsets
+from tests.builders import cases, groups, people, runs, testsets
 from tests.builders.releases import GUARD, OVERALL, Scene, a_scene
 from tests.contracts.test_permissions import Address
 
@@ -48,6 +49,7 @@ class Stage:
             ("runs/", "number", "run"),
             ("releases/", "number", "release"),
             ("/erase/", "key", "erasable"),
+            ("/undo/<int:act>", "group", "split"),
             ("teams/", "username", "colleague"),
         ):
             if part in address.route and name in found:
@@ -69,6 +71,11 @@ def a_stage() -> Stage:
         cases.a_case(project, name, attributes={"site": "clinic-1", "age": 40, "unknown": [1]}, tags=["night"], external_id=name)
     cases.a_text(project, "The scan is unclear.")
     cases.a_record(project, {"age": 40, "smoker": None})
+    looks_alike = groups.a_group(project, 1)
+    second, split = groups.a_group(project, 2), groups.a_group(project, 3)
+    apart = group_actions.split_group(
+        actor=person(member), group=split, cases=[Case.objects.filter(group_number=split.number).latest("pk")]
+    )
     testsets.draft(scene.version.test_set, add=[testsets.a_case(project)])
     release = scene.release(OVERALL, GUARD | {"name": "Guard", "min_n": 1_000, "if_too_few": "accept"})
     waiting = runs.start(scene.run.model_version, scene.version)
@@ -82,6 +89,11 @@ def a_stage() -> Stage:
         "project": project.slug,
         "key": f"{project.key_prefix}-21",
         "erasable": f"{project.key_prefix}-22",
+        "group": looks_alike.key,
+        "second": second.key,
+        "split": split.key,
+        "chosen": [case.key for case in Case.objects.filter(group_number=looks_alike.number).select_related("project")[:1]],
+        "act": apart.pk,
         "test_set": scene.version.test_set.slug,
         "number": scene.version.number,
         "a": 1,
@@ -181,6 +193,8 @@ def documents(stage: Stage) -> dict[str, Any]:
             "attributes": {"site": "clinic-1", "age": 44.5, "portable": True},
             "tags": ["day"],
         },
+        "api-group-merge": {"into": names["second"]},
+        "api-group-split": {"cases": names["chosen"]},
         "api-label-list": [{"case": f"{prefix}-22", "label": {"label": "normal"}, "note": "seen"}],
         "api-test-set-list": {"slug": "other", "purpose": "x"},
         "api-draft": {"add": [f"{prefix}-1"], "remove": {"q": "portable:true"}},
@@ -239,7 +253,11 @@ def forms(stage: Stage) -> dict[str, dict[str, str]]:
         "team": {"name": "Readers", "default_role": "annotator"},
         "team-invite": {"username": "third"},
         "team-member": {"do": "manage"},
-        "case-decide": {"state": "snoozed", "decline_reason": "", "days": "7", "back": "case"},
+        "case-decide": {"state": "snoozed", "decline_reason": "", "days": "7"},
+        "group-decide": {"state": "snoozed", "decline_reason": "", "days": "7", "back": "inbox", "upto": "900"},
+        "group-merge": {"into": names["second"], "back": "group"},
+        "group-split": {"case": names["chosen"][0], "into": "", "back": "group"},
+        "group-undo": {"back": "group"},
         "case-undo": {},
         "case-erase": {"reason": "asked for", "key": names["erasable"]},
         "case-label": {"label": "normal", "note": "seen"},

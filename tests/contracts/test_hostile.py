@@ -160,6 +160,7 @@ def _walk(siege: Siege) -> None:
             waiting += [link.replace("&amp;", "&").split("#")[0] for link in links if link.startswith(f"/p/{slug}/")]
     for name in (
         "api-case-list",
+        "api-group-list",
         "api-test-set-list",
         "api-stratum-list",
         "api-model-list",

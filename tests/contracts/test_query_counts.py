@@ -1,5 +1,6 @@
 """How many queries a page or an upload asks: at most the number written here, and no more of them when there is ten times as much to show or to store."""
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -8,11 +9,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from evaluation.releases import actions as releases
+from hardcases.groups.models import Group
 from hardcases.projects import teams
 from hardcases.projects.authentication import person
 from hardcases.projects.models import Project, Team
 from hardcases.projects.permissions import Role
-from tests.builders import cases, people, runs, testsets
+from tests.builders import cases, groups, people, runs, testsets
 from tests.builders.http import Api
 from tests.builders.releases import Scene, a_scene
 
@@ -21,8 +23,11 @@ Grow = Callable[[Scene, int], None]
 
 
 def _inbox(scene: Scene, number: int) -> None:
+    """As many groups, and as many cases of one group."""
     for index in range(number):
-        cases.a_text(scene.project, f"Waiting {number} {index}", attributes={"site": "clinic-7"})
+        cases.a_text(scene.project, hashlib.sha256(f"{number} {index}".encode()).hexdigest(), attributes={"site": "clinic-7"})
+        groups.a_picture(scene.project, 1, 40 * number + index)
+    groups.work()
 
 
 def _accepted(scene: Scene, number: int) -> None:
@@ -64,7 +69,8 @@ def _people(scene: Scene, number: int) -> None:
 
 
 PAGES: list[tuple[str, Grow, int]] = [
-    ("inbox/", _inbox, 10),
+    ("inbox/", _inbox, 18),
+    ("inbox/{group}/", _inbox, 19),
     ("cases/", _accepted, 10),
     ("sets/", _test_sets, 11),
     ("sets/{set}/v/1/", _accepted, 13),
@@ -113,8 +119,9 @@ def test_queries_do_not_grow_with_rows(path: str, grow: Grow, most: int) -> None
     scene = a_scene(20)
     client = Client()
     client.force_login(people.a_member(scene.project, *Role))
-    address = path.format(set=scene.version.test_set.slug, run=scene.run.number)
     grow(scene, FEW)
+    largest = Group.objects.filter(project=scene.project).order_by("-count").first()
+    address = path.format(set=scene.version.test_set.slug, run=scene.run.number, group=largest)
     _queries(client, scene.project, address)  # what is read once and kept
     few = _queries(client, scene.project, address)
     grow(scene, MANY - FEW)

@@ -1,5 +1,6 @@
 """Template tags and filters of the product: formatting, icons and chips. `{% load hc %}`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django import template
@@ -62,4 +63,22 @@ def since(moment: datetime | None) -> str:
         return formatting.MISSING
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), formatting.utc(moment), formatting.since(moment, timezone.now())
+    )
+
+
+@register.simple_tag
+def sparkline(values: Sequence[int], label: str) -> SafeString:
+    """A bar for each day, oldest first, as high as its share of the greatest; `label` says in words what it counts, and the numbers follow it."""
+    top = max([*values, 1])
+    bars = "".join(
+        f"M{4 * at} 16v-{max(1.5, 16 * value / top):.1f}h3v{max(1.5, 16 * value / top):.1f}z" for at, value in enumerate(values) if value
+    )
+    return format_html(
+        '<svg class="spark" viewBox="0 0 {} 16" role="img" aria-label="{}: {}"><path d="M0 15.5h{}" stroke="currentColor" stroke-opacity="0.35"/>'
+        '<path d="{}" fill="currentColor"/></svg>',
+        4 * len(values),
+        label,
+        ", ".join(map(str, values)),
+        4 * len(values),
+        bars,
     )

@@ -6,11 +6,10 @@ from django.urls import reverse
 
 from hardcases.cases.jobs import make_media
 from hardcases.cases.models import Case
-from hardcases.config import shell
 from hardcases.labels.models import LabelRevision
 from hardcases.projects.models import Project, User
 from hardcases.projects.permissions import Role
-from tests.builders.cases import a_case, a_text
+from tests.builders.cases import a_case
 from tests.builders.labels import label
 from tests.builders.people import a_member, a_project
 
@@ -34,69 +33,25 @@ def browser(project: Project) -> Client:
     return signed_in(a_member(project, Role.CURATOR))
 
 
-class Inbox:
-    def __init__(self, browser: Client, project: Project) -> None:
-        self.browser, self.project = browser, project
+class DecidingTests:
+    """The buttons of a case's own page; the inbox decides groups."""
 
-    def open(self, **query: str) -> str:
-        response = self.browser.get(reverse("inbox", args=[self.project.slug]), query)
+    def decide(self, browser: Client, project: Project, **form: str) -> str:
+        address = reverse("case-decide", args=[project.slug, "XR-1"])
+        response = browser.post(address, form, follow=True)
         assert response.status_code == 200
         return response.content.decode()
 
-    def decide(self, key: str, **form: object) -> str:
-        address = reverse("case-decide", args=[self.project.slug, key])
-        response = self.browser.post(address, {"back": "inbox", **form}, follow=True)
-        assert response.status_code == 200
-        return response.content.decode()
-
-
-@pytest.fixture
-def inbox(browser: Client, project: Project) -> Inbox:
-    return Inbox(browser, project)
-
-
-class InboxTests:
-    def test_an_empty_inbox_says_so(self, inbox: Inbox) -> None:
-        assert "Nothing waits for a decision" in inbox.open()
-
-    def test_the_oldest_is_open_and_the_next_one_a_key_away(self, inbox: Inbox, project: Project) -> None:
-        for seed in ("1", "2", "3"):
-            a_case(project, seed, reason="doctor_disagreed", prediction={"scores": {"nodule": 0.07, "normal": 0.93}})
-        page = inbox.open()
-        assert "3 cases" in page
-        assert "Doctor disagreed: normal, 0.93" in page
-        assert 'href="?case=XR-2" data-key="j"' in page
-        page = inbox.open(case="XR-2")
-        assert 'href="?case=XR-3" data-key="j"' in page
-        assert 'href="?case=XR-1" data-key="k"' in page
-
-    def test_accept_goes_on_to_the_next_and_can_be_undone(self, inbox: Inbox, browser: Client, project: Project) -> None:
-        a_case(project, "1")
-        a_case(project, "2")
-        page = inbox.decide("XR-1", state="accepted")
-        assert "XR-1 accepted." in page
-        assert Case.objects.get(number=1).state == "accepted"
-        assert "XR-2" in page
-        browser.post(reverse("case-undo", args=[project.slug, "XR-1"]))
-        assert Case.objects.get(number=1).state == "inbox"
-
-    def test_the_menu_counts_what_waits_and_the_light_box_says_where_one_is(
-        self, inbox: Inbox, browser: Client, project: Project, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        assert '<span id="count-of-inbox">' not in inbox.open()
-        keys = [a_text(project, f"case {number}").key for number in range(4)]
-        page = inbox.open(case=keys[2])
-        assert '<span id="count-of-inbox">4</span>' in page
-        assert "3 of 4" in page
-        part = browser.get(reverse("inbox", args=[project.slug]), {"case": keys[3]}, headers={"HX-Request": "true"}).content.decode()
-        assert '<span id="count-of-inbox" hx-swap-oob="true">4</span>' in part
-        assert "4 of 4" in part
-        monkeypatch.setattr(shell, "MOST_WAITING", 3)
-        assert '<span id="count-of-inbox">3+</span>' in inbox.open()
-
-    def test_decline_keeps_its_reason(self, inbox: Inbox, project: Project) -> None:
+    def test_a_case_is_accepted_and_put_back(self, browser: Client, project: Project) -> None:
         a_case(project)
-        assert "XR-1 declined." in inbox.decide("XR-1", state="declined", decline_reason="unreadable")
+        assert "Back to the inbox" in self.decide(browser, project, state="accepted")
+        assert Case.objects.get().state == "accepted"
+        browser.post(reverse("case-undo", args=[project.slug, "XR-1"]))
+        assert Case.objects.get().state == "inbox"
+
+    def test_decline_keeps_its_reason(self, browser: Client, project: Project) -> None:
+        a_case(project)
+        self.decide(browser, project, state="declined", decline_reason="unreadable")
         case = Case.objects.get()
         assert (case.state, case.decline_reason) == ("declined", "unreadable")
         assert case.decided_by
@@ -111,34 +66,19 @@ class InboxTests:
             {"state": "snoozed", "days": "5000"},
         ],
     )
-    def test_a_decision_that_is_not_whole_changes_nothing(self, inbox: Inbox, project: Project, form: dict[str, str]) -> None:
+    def test_a_decision_that_is_not_whole_changes_nothing(self, browser: Client, project: Project, form: dict[str, str]) -> None:
         a_case(project)
-        assert "Nothing was changed" in inbox.decide("XR-1", **form)
+        assert "Nothing was changed" in self.decide(browser, project, **form)
         assert Case.objects.get().state == "inbox"
 
-    def test_htmx_gets_the_inspector_alone(self, inbox: Inbox, browser: Client, project: Project) -> None:
-        a_case(project, "1")
-        a_case(project, "2")
-        address = reverse("case-decide", args=[project.slug, "XR-1"])
-        response = browser.post(address, {"back": "inbox", "state": "accepted"}, headers={"HX-Request": "true"}, follow=True)
-        page = response.content.decode()
-        assert "<html" not in page
-        assert 'id="inspector"' in page
-        assert "afterbegin:#toasts" in page
-
-    def test_a_picture_that_is_not_ready_asks_for_itself(self, inbox: Inbox, browser: Client, project: Project) -> None:
+    def test_a_picture_that_is_not_ready_asks_for_itself(self, browser: Client, project: Project) -> None:
         case = a_case(project)
         address = reverse("case-light", args=[project.slug, case.key])
-        assert f'data-live="{address}"' in inbox.open()
+        page = reverse("case-page", args=[project.slug, case.key])
+        assert f'data-live="{address}"' in browser.get(page).content.decode()
         make_media(case.pk)
         assert "data-live" not in browser.get(address).content.decode()
-        assert "as=display" in inbox.open()
-
-    def test_the_cost_does_not_grow_with_the_inbox(self, browser: Client, project: Project, django_assert_max_num_queries: object) -> None:
-        for number in range(12):
-            a_text(project, f"text {number}")
-        with django_assert_max_num_queries(14):  # type: ignore[operator]
-            browser.get(reverse("inbox", args=[project.slug]))
+        assert "as=display" in browser.get(page).content.decode()
 
 
 class CaseListTests:

@@ -1,0 +1,153 @@
+"""Near-duplicates among a million fingerprints: how long one look takes, and what the worker spends on a case.
+
+    python -m benchmarks.near_duplicates [--count 1000000] [--texts 200000]                                  on SQLite, in a temporary folder
+    DATABASE_URL=postgres://… python -m benchmarks.near_duplicates …       on PostgreSQL, in an empty database
+
+The fingerprints are written in bulk, below the ORM: random pictures with one flood of equal ones (a hundredth of all share every band with each other), and random
+texts. What is looked for differs from a stored one in 0 to 4 of 64 bits, or has nine tenths of its values. Prints milliseconds of one look by the clock and by
+this process's processor (p50, p99), how many were found, and the size of the table with its indexes. Then cases are reported and placed by the worker's job, and
+the processor's milliseconds for each are printed.
+"""
+
+# ruff: noqa: E402 - the environment has to be set before Django reads it
+import argparse
+import os
+import tempfile
+import time
+from typing import Any
+
+if __name__ == "__main__":
+    os.environ |= {"HARDCASES_DATA_DIR": tempfile.mkdtemp(prefix="hardcases-bench-"), "DJANGO_SETTINGS_MODULE": "hardcases.config.settings"}
+
+import django
+
+django.setup()
+
+import numpy as np
+from django.core.management import call_command
+from django.db import connection, transaction
+
+from benchmarks.filling import a_project_with
+from hardcases.cases.jobs import make_media
+from hardcases.cases.models import Case
+from hardcases.groups.jobs import place_cases
+from hardcases.groups.likeness import Print, signed
+from hardcases.groups.queries import near
+from hardcases.groups.tasks import AT_ONCE
+from hardcases.projects.models import Project
+from tests.builders import cases
+from tests.builders.groups import like
+
+LOOKS = 500
+PLACED = 400
+CHUNK = 20_000
+
+
+def main() -> None:
+    """Run and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--count", type=int, default=1_000_000)
+    options.add_argument("--texts", type=int, default=200_000)
+    given = options.parse_args()
+    call_command("migrate", verbosity=0)
+    a_project_with(given.count + given.texts)
+    project = Project.objects.get()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT MIN(id) FROM hardcases_case")
+        first = cursor.fetchone()[0]
+    rng = np.random.default_rng(7)
+    bits = rng.integers(0, 2**63, given.count, dtype=np.uint64) * np.uint64(2) + rng.integers(0, 2, given.count, dtype=np.uint64)
+    bits[::100] = bits[0]
+    values = rng.integers(0, 2**32, (given.texts, 64), dtype=np.uint32)
+    _fill(project.pk, first, bits, values)
+    print(f"{connection.vendor}: {given.count:,} pictures and {given.texts:,} texts; table and indexes {_size():,.0f} MB", flush=True)
+    _look(project.pk, bits, values, rng)
+    _place(project)
+
+
+def _fill(project: int, first: int, bits: Any, values: Any) -> None:
+
+    names = "case_id, project_id, kind, bits, minhash, band0, band1, band2, band3, band4, same, placed_by"
+    statement = f"INSERT INTO hardcases_fingerprint ({names}) VALUES ({', '.join(['%s'] * 10)}, '[]', '')"
+
+    def row(case: int, found: Print) -> tuple[Any, ...]:
+        return (case, project, found.kind, signed(found.bits), found.minhash, *(found.bands() or ()))
+
+    prints = [Print("picture", bits=int(one)) for one in bits] + [Print("text", minhash=one.astype("<u4").tobytes()) for one in values]
+    for at in range(0, len(prints), CHUNK):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany(statement, [row(first + at + index, found) for index, found in enumerate(prints[at : at + CHUNK])])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def _size() -> float:
+
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT pg_total_relation_size('hardcases_fingerprint')")
+            return float(cursor.fetchone()[0]) / 1e6
+        cursor.execute("SELECT SUM(pgsize) FROM dbstat WHERE name LIKE '%fingerprint%' OR name LIKE 'print_band%'")
+        return float(cursor.fetchone()[0]) / 1e6
+
+
+def _look(project: int, bits: Any, values: Any, rng: Any) -> None:
+
+    strangers = [Print("picture", bits=int(one)) for one in rng.integers(0, 2**63, LOOKS, dtype="uint64")]
+    likes = []
+    for place in rng.integers(0, len(bits), LOOKS):
+        changed = int(bits[place])
+        for bit in rng.choice(64, int(rng.integers(0, 5)), replace=False):
+            changed ^= 1 << int(bit)
+        likes.append(Print("picture", bits=changed))
+    texts = []
+    for place in rng.integers(0, len(values), LOOKS):
+        changed = values[place].copy()
+        changed[rng.choice(64, 6, replace=False)] += 1
+        texts.append(Print("text", minhash=changed.astype("<u4").tobytes()))
+    flood = [Print("picture", bits=int(bits[0]) ^ (1 << int(bit))) for bit in rng.integers(0, 64, LOOKS)]
+    for name, wanted in (("strangers", strangers), ("0 to 4 bits changed", likes), ("into the flood", flood), ("texts, 0.9 alike", texts)):
+        _report(name, project, wanted)
+
+
+def _report(name: str, project: int, wanted: list[Any]) -> None:
+
+    for one in wanted[:20]:
+        near(project, one, but=0)
+    clock, processor, found = [], [], 0
+    for one in wanted:
+        start, used = time.perf_counter(), time.process_time()
+        found += bool(near(project, one, but=0))
+        clock.append(time.perf_counter() - start)
+        processor.append(time.process_time() - used)
+    p50, p99 = np.percentile(np.array(clock) * 1000, [50, 99])
+    c50, c99 = np.percentile(np.array(processor) * 1000, [50, 99])
+    print(
+        f"{name:22} p50 {p50:6.2f} ms, p99 {p99:6.2f} ms by the clock   p50 {c50:6.2f} ms, p99 {c99:6.2f} ms of processor   {found / len(wanted):.3f} found"
+    )
+
+
+def _place(project: Any) -> None:
+
+    for name, made in (
+        ("pictures", [cases.report(project, content=like(index // 3, index % 3, side=256)).case for index in range(PLACED)]),
+        (
+            "texts",
+            [
+                cases.a_text(project, f"{index // 3} ".join(f"word{index // 3}{at}" for at in range(200)) + f" {index}")
+                for index in range(PLACED)
+            ],
+        ),
+    ):
+        ids = [case.pk for case in made]
+        make_media(*ids)
+        used = time.process_time()
+        for at in range(0, len(ids), AT_ONCE):
+            place_cases(*ids[at : at + AT_ONCE])
+        used = time.process_time() - used
+        groups = Case.objects.filter(pk__in=ids).values("group_number").distinct().count()
+        print(f"placing {len(ids)} {name}: {1000 * used / len(ids):.1f} ms of this process's processor for each; {groups} groups")
+
+
+if __name__ == "__main__":
+    main()
