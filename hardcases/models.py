@@ -4,6 +4,8 @@ from hardcases.audit.models import AuditEvent, AuditSeal
 from hardcases.cases.models import Case, ExternalId, Sighting
 from hardcases.labels.models import CurrentLabel, LabelRevision
 from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, SignInLink, Team, TeamMembership, User
+from hardcases.repairs.models import RepairRule
+from hardcases.sampling.models import LeftOut, SamplingRule, SamplingTally
 from hardcases.testsets.models import DraftChange, Entry, Erasure, PinnedAttributes, Snapshot, Stratum, TestSet, Touch, TreeNode, Version
 from hardcases.web.models import IdempotencyReply
 from hardcases.work.models import Job, OutboxEvent
@@ -23,10 +25,14 @@ __all__ = [
     "IdempotencyReply",
     "Job",
     "LabelRevision",
+    "LeftOut",
     "Membership",
     "OutboxEvent",
     "PinnedAttributes",
     "Project",
+    "RepairRule",
+    "SamplingRule",
+    "SamplingTally",
     "Sighting",
     "SignInLink",
     "Snapshot",

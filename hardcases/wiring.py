@@ -11,11 +11,16 @@ from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
 from hardcases.cases.guards import GUARDS as CASE_GUARDS
 from hardcases.cases.models import Case
-from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS
+from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS, arrivals
+from hardcases.cases.steps import ON_SET_ASIDE
 from hardcases.labels.actions import forget_notes
 from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.labels.queries import label_term, newest_labels
 from hardcases.projects import jobs as project_jobs
+from hardcases.repairs import jobs as repairs
+from hardcases.repairs.queries import APPLY
+from hardcases.repairs.steps import mend_reports
+from hardcases.sampling.queries import ARRIVALS
 from hardcases.testsets import jobs as test_sets
 from hardcases.testsets.erasure import erase_case as erase_from_test_sets
 from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
@@ -35,6 +40,11 @@ SENTENCES = {
     "case.reopened": _("took the decision on %(object)s back"),
     "case.changed": _("changed %(object)s (%(changed)s)"),
     "case.erased": _("erased %(object)s for good"),
+    "case.repaired": _("repaired %(cases)s cases by rule: %(action)s, %(field)s"),
+    "repair.started": _("asked for a repair of what was set aside: %(action)s, %(field)s"),
+    "repair.kept": _("keeps a repair for reports to come: %(action)s, %(field)s"),
+    "repair.retired": _("stopped a repair of reports to come: %(action)s, %(field)s"),
+    "sampling.changed": _("changed the sampling rules"),
     "case.labelled": _("labelled %(object)s"),
     "case.batch_labelled": _("labelled several cases"),
     "test_set.created": _("made the test set %(slug)s"),
@@ -55,6 +65,11 @@ def connect() -> None:
     QUERY_TERMS["label"] = label_term
     CASE_FACTS["label"] = newest_labels
     on_erase(forget_notes)
+    if mend_reports not in ON_SET_ASIDE:
+        ON_SET_ASIDE.append(mend_reports)
+    if arrivals not in ARRIVALS:
+        ARRIVALS.append(arrivals)
+    register_job(APPLY, repairs.apply)
     QUERY_TERMS["stratum"] = stratum_term
     register_job(test_sets.FREEZE, test_sets.freeze_large)
     register_job(test_sets.SNAPSHOT, test_sets.write_snapshot)

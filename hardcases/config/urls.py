@@ -13,6 +13,8 @@ from hardcases.config import health, schema
 from hardcases.config import pages as several
 from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
+from hardcases.repairs import urls as repairs
+from hardcases.sampling import urls as sampling
 from hardcases.testsets import urls as testsets
 
 
@@ -28,7 +30,9 @@ def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
 
 api = [
     *projects.api,
+    *sampling.api,
     *cases.api,
+    *repairs.api,
     *labels.api,
     *testsets.api,
     *registry.api,
@@ -37,8 +41,10 @@ api = [
 ]
 pages = [
     *projects.pages,
+    *sampling.pages,
     *several.pages,
     *cases.pages,
+    *repairs.pages,
     *labels.pages,
     *testsets.pages,
     *registry.pages,
