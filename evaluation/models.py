@@ -1,6 +1,6 @@
 """The schema of this app at a glance: every room's tables."""
 
-from evaluation.registry.models import Model, ModelVersion, ProductionMark, Replicate
+from evaluation.registry.models import Model, ModelVersion, ProductionMark, Replicate, TrainingDigest
 from evaluation.releases.models import Acceptance, Policy, PolicyVersion, Release, SignOff
 from evaluation.runs.models import Part, Run, Shard
 
@@ -17,4 +17,5 @@ __all__ = [
     "Run",
     "Shard",
     "SignOff",
+    "TrainingDigest",
 ]

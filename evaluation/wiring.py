@@ -2,7 +2,9 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from evaluation.registry import jobs as registry
 from evaluation.registry.guards import GUARDS as REGISTRY_GUARDS
+from evaluation.registry.leakage import LISTING, trained_on, trained_on_cases
 from evaluation.registry.models import Replicate
 from evaluation.releases import tasks as releases
 from evaluation.releases.guards import GUARDS as RELEASE_GUARDS
@@ -14,8 +16,9 @@ from hardcases.audit import sentences
 from hardcases.audit.guards import expect
 from hardcases.blobs.owners import register_blobs
 from hardcases.cases.actions import on_erase
-from hardcases.cases.queries import CASE_SLOTS
-from hardcases.work.registry import register_sweep
+from hardcases.cases.queries import CASE_FACTS, CASE_SLOTS
+from hardcases.cases.steps import TRAINED_ON
+from hardcases.work.registry import register_job, register_sweep
 
 SENTENCES = {
     "model.registered": _("registered the model %(slug)s"),
@@ -40,6 +43,11 @@ SENTENCES = {
 def connect() -> None:
     """Register the handlers of the rooms of this app. Running it twice changes nothing."""
     sentences.register(SENTENCES)
+    register_job(LISTING, registry.list_digests)
+    register_sweep("registry", registry.unlisted)
+    CASE_FACTS["trained_on"] = trained_on_cases
+    if trained_on not in TRAINED_ON:
+        TRAINED_ON.append(trained_on)
     register_sweep("runs", runs.due)
     register_sweep("releases", releases.due)
     on_erase(mark_erasure)

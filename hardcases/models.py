@@ -5,6 +5,8 @@ from hardcases.cases.models import Case, ExternalId, Sighting
 from hardcases.groups.models import ActCase, Fingerprint, Group, GroupAct, GroupDay, Separation
 from hardcases.labels.models import CurrentLabel, LabelRevision
 from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, SignInLink, Team, TeamMembership, User
+from hardcases.repairs.models import RepairRule
+from hardcases.sampling.models import LeftOut, SamplingRule, SamplingTally
 from hardcases.testsets.models import DraftChange, Entry, Erasure, PinnedAttributes, Snapshot, Stratum, TestSet, Touch, TreeNode, Version
 from hardcases.web.models import IdempotencyReply
 from hardcases.work.models import Job, OutboxEvent
@@ -29,10 +31,14 @@ __all__ = [
     "IdempotencyReply",
     "Job",
     "LabelRevision",
+    "LeftOut",
     "Membership",
     "OutboxEvent",
     "PinnedAttributes",
     "Project",
+    "RepairRule",
+    "SamplingRule",
+    "SamplingTally",
     "Separation",
     "Sighting",
     "SignInLink",

@@ -11,7 +11,8 @@ from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
 from hardcases.cases.guards import GUARDS as CASE_GUARDS
 from hardcases.cases.models import Case
-from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS
+from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS, arrivals
+from hardcases.cases.steps import ON_SET_ASIDE
 from hardcases.groups import jobs as group_jobs
 from hardcases.groups import sweeps as groups
 from hardcases.groups.actions import JOB as GROUP_ACT
@@ -22,6 +23,10 @@ from hardcases.labels.actions import forget_notes
 from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.labels.queries import label_term, newest_labels
 from hardcases.projects import jobs as project_jobs
+from hardcases.repairs import jobs as repairs
+from hardcases.repairs.queries import APPLY
+from hardcases.repairs.steps import mend_reports
+from hardcases.sampling.queries import ARRIVALS
 from hardcases.testsets import jobs as test_sets
 from hardcases.testsets.erasure import erase_case as erase_from_test_sets
 from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
@@ -49,6 +54,11 @@ SENTENCES = {
     "group.split": _("split %(cases)s off the group %(object)s, as %(into)s"),
     "group.moved": _("moved %(cases)s from the group %(object)s to %(into)s"),
     "group.undone": _("took back what was done with the group %(object)s (%(act)s, %(cases)s cases)"),
+    "case.repaired": _("repaired %(cases)s cases by rule: %(action)s, %(field)s"),
+    "repair.started": _("asked for a repair of what was set aside: %(action)s, %(field)s"),
+    "repair.kept": _("keeps a repair for reports to come: %(action)s, %(field)s"),
+    "repair.retired": _("stopped a repair of reports to come: %(action)s, %(field)s"),
+    "sampling.changed": _("changed the sampling rules"),
     "case.labelled": _("labelled %(object)s"),
     "case.batch_labelled": _("labelled several cases"),
     "test_set.created": _("made the test set %(slug)s"),
@@ -73,6 +83,11 @@ def connect() -> None:
     QUERY_TERMS["label"] = label_term
     CASE_FACTS["label"] = newest_labels
     on_erase(forget_notes)
+    if mend_reports not in ON_SET_ASIDE:
+        ON_SET_ASIDE.append(mend_reports)
+    if arrivals not in ARRIVALS:
+        ARRIVALS.append(arrivals)
+    register_job(APPLY, repairs.apply)
     QUERY_TERMS["stratum"] = stratum_term
     register_job(test_sets.FREEZE, test_sets.freeze_large)
     register_job(test_sets.SNAPSHOT, test_sets.write_snapshot)

@@ -7,12 +7,15 @@ from django.db import IntegrityError, transaction
 
 from evaluation.registry.access import in_production, person_behind
 from evaluation.registry.documents import VersionDocument
+from evaluation.registry.leakage import LISTING
 from evaluation.registry.models import Model, ModelVersion, ProductionMark, Replicate
 from hardcases.audit.actions import record
 from hardcases.audit.actors import Actor
 from hardcases.blobs.store import get_store
 from hardcases.errors import Conflict, Detail, Invalid
 from hardcases.projects.models import Project
+from hardcases.work.actions import enqueue, hint
+from hardcases.work.tasks import run_job
 
 MAX_ARTEFACT = 2 * 10**9
 
@@ -101,6 +104,9 @@ def _store(actor: Actor, model: Model, document: VersionDocument, files: Files) 
     )
     after = {"model_version": str(version), "replicate": row.number, "digest": digest}
     record(actor, "model_version.registered", "model_version", version.pk, project_id=model.project_id, after=after)
+    if row.training_digests_sha256 is not None:
+        job = enqueue(kind=LISTING, key=str(row.pk), project_id=model.project_id, payload={"replicate": row.pk})
+        hint(run_job, job_id=str(job.pk))
     return Registered(row, created=True)
 
 

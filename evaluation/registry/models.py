@@ -61,6 +61,23 @@ class Replicate(models.Model):
         return f"{self.model_version} replicate {self.number}"
 
 
+class TrainingDigest(models.Model):
+    """One file that a replicate was trained on, by the SHA-256 of its bytes: the rows of the list in `Replicate.training_digests_sha256`, to be looked up.
+
+    A row is written by a job after the replicate; a list may have millions of lines.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="+", db_index=False)
+    digest = models.CharField(max_length=64)
+    replicate = models.ForeignKey(Replicate, on_delete=models.PROTECT, related_name="+", db_index=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "digest", "replicate"], name="training_digest_once")]
+
+    def __str__(self) -> str:
+        return f"{self.digest[:12]} of {self.replicate_id}"
+
+
 class ProductionMark(models.Model):
     """From `at` on, this version serves. Append-only: the newest mark of a model is the one in force, the others are its history."""
 

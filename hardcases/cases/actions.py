@@ -17,11 +17,12 @@ from hardcases.cases import content as contents
 from hardcases.cases import queries, replies
 from hardcases.cases.content import Sent, Taken
 from hardcases.cases.models import DECLINE_REASONS, Case, ExternalId, Sighting
-from hardcases.cases.steps import Fields, Filing, Report, Reported, Sorted, lock_cases, sort_fields
+from hardcases.cases.steps import Fields, Filing, Report, Reported, Sorted, lock_cases, mended, sort_fields
 from hardcases.cases.tasks import in_lots, make_media
 from hardcases.database.prepared import Given, Prepared
 from hardcases.errors import Conflict, Detail, Invalid, Refusal
 from hardcases.projects.models import Attribute, Project
+from hardcases.sampling.models import LeftOut
 from hardcases.work.actions import hint
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,11 +44,22 @@ class Erased(Conflict):
 
 @transaction.atomic(savepoint=False)  # refusals are answers, not exceptions: nothing is ever undone alone
 def report_cases(*, actor: Actor, project: Project, reports: Sequence[Report]) -> list[Reported | Refusal]:
-    """File what production sent, in order; a refused one does not hold up the others. Their contents are in the store already (`content.take`).
+    """File what was sent, in order; a refused one does not hold up the others. Their contents are in the store already (`content.take`).
 
     A content or an external id that the project knows is another sighting of that case. Numbers of queries do not grow with the reports.
+    Everything is kept: sampling rules are for what production sends (`receive_cases`).
     """
-    outcomes: dict[int, Reported | Refusal] = {}
+    return [outcome for outcome in _file(actor, project, reports, sampled=False) if not isinstance(outcome, LeftOut)]
+
+
+@transaction.atomic(savepoint=False)
+def receive_cases(*, actor: Actor, project: Project, reports: Sequence[Report]) -> list[Reported | LeftOut | Refusal]:
+    """File what production sent, as `report_cases` does, unless one of the project's sampling rules leaves it out."""
+    return _file(actor, project, reports, sampled=True)
+
+
+def _file(actor: Actor, project: Project, reports: Sequence[Report], *, sampled: bool) -> list[Reported | LeftOut | Refusal]:
+    outcomes: dict[int, Reported | LeftOut | Refusal] = {}
     fit: dict[int, tuple[Report, Sorted]] = {}
     declared = _DECLARED.all(project=project.pk)
     for index, report in enumerate(reports):
@@ -57,7 +69,9 @@ def report_cases(*, actor: Actor, project: Project, reports: Sequence[Report]) -
         except Invalid as refusal:
             outcomes[index] = refusal
     if fit:
-        outcomes.update(zip(fit, Filing(actor, project, list(fit.values())).run(), strict=True))
+        kept = mended(project, [kept for _, kept in fit.values()], declared)
+        together = [(report, whole) for (report, _), whole in zip(fit.values(), kept, strict=True)]
+        outcomes.update(zip(fit, Filing(actor, project, together, sampled=sampled).run(), strict=True))
     filed = [outcome for outcome in outcomes.values() if isinstance(outcome, Reported)]
     _record(actor, project, filed)
     for lot in in_lots([outcome.case.pk for outcome in filed if outcome.created and outcome.case.media_state == "pending"]):
@@ -69,6 +83,14 @@ def report_case(*, actor: Actor, project: Project, content: Sent | Taken, fields
     """File one failure. Raises the refusal that `report_cases` would list. Within a transaction, pass a content that has been taken in before."""
     taken = content if isinstance(content, Taken) else contents.take_one(project, content)
     (outcome,) = report_cases(actor=actor, project=project, reports=[Report(content=taken, fields=fields)])
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome
+
+
+def receive_case(*, actor: Actor, project: Project, content: Taken, fields: Fields) -> Reported | LeftOut:
+    """One failure that production sent. Raises the refusal that `receive_cases` would list."""
+    (outcome,) = receive_cases(actor=actor, project=project, reports=[Report(content=content, fields=fields)])
     if isinstance(outcome, Refusal):
         raise outcome
     return outcome

@@ -21,6 +21,7 @@ from hardcases.errors import BadRequest, Invalid, Refusal, TooLarge
 from hardcases.projects.access import require
 from hardcases.projects.doors import ProjectAPI
 from hardcases.projects.permissions import Can
+from hardcases.sampling.models import LeftOut
 from hardcases.web.idempotency import content_hash, idempotent
 from hardcases.web.json_edge import Line, StrictJSONParser, StrictNDJSONParser, json_part
 from hardcases.web.pages import file_response
@@ -55,7 +56,7 @@ class CaseList(ProjectAPI):
         page = keyset_page(found, order=["-id"], cursor=asked.get("cursor"), limit=asked["limit"])
         return Response({"results": shapes.show(page.rows), "next": page.next})
 
-    @extend_schema(request=shapes.InputReportBody, responses={201: dict, 200: dict})
+    @extend_schema(request=shapes.InputReportBody, responses={201: dict, 200: dict, 202: dict})
     def post(self, request: Request, project: str) -> Response:
         """Report one failure: multipart with `file` and `case`, or JSON with `input`."""
         read_parameters(request, Parameters)
@@ -64,9 +65,9 @@ class CaseList(ProjectAPI):
         taken = content.take_one(self.project, sent)
         with idempotent(request, owner=self.actor.owner, content_hash=content_hash(json=said, files={"content": taken.sha256})) as slot:
             if not slot.replayed:
-                reported = actions.report_case(actor=self.actor, project=self.project, content=taken, fields=fields)
-                answer = shapes.answer(reported)
-                slot.reply(201 if reported.created else 200, answer, headers={"Location": answer["url"]} if reported.created else {})
+                outcome = actions.receive_case(actor=self.actor, project=self.project, content=taken, fields=fields)
+                status, answer = shapes.answered(outcome)
+                slot.reply(status, answer, headers={"Location": answer["url"]} if status == 201 else {})
         return slot.response()
 
 
@@ -115,7 +116,7 @@ class CaseBatch(ProjectAPI):
         hashed = content_hash(json=[line.value for line in lines], files=batch.digests())
         with idempotent(request, owner=self.actor.owner, content_hash=hashed) as slot:
             if not slot.replayed:
-                outcomes = actions.report_cases(actor=self.actor, project=self.project, reports=batch.reports())
+                outcomes = actions.receive_cases(actor=self.actor, project=self.project, reports=batch.reports())
                 slot.reply(207, shapes.batch_answer(batch.with_refusals(outcomes), request_id(request)))
         return slot.response()
 
@@ -177,7 +178,7 @@ class _Batch:
             if isinstance(item, content.Taken)
         ]
 
-    def with_refusals(self, outcomes: list[Reported | Refusal]) -> list[Reported | Refusal]:
+    def with_refusals(self, outcomes: list[Reported | LeftOut | Refusal]) -> list[Reported | LeftOut | Refusal]:
         """The outcomes of `reports()` and the refusals before them, in the order of the request."""
         filed = iter(outcomes)
         return [self.refused[number] if number in self.refused else next(filed) for number in range(self.total)]

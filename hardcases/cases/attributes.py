@@ -13,6 +13,8 @@ from hardcases.web.json_edge import pointer
 MAX_KEYS = 200
 MAX_KEY = 128
 MAX_VALUE = 8_000
+UNDECLARED = "The project does not declare this attribute."
+NOT_LISTED = "The project's list of values for this attribute does not contain it."
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -45,7 +47,7 @@ def sort_out(sent: Mapping[str, Any], declared: Iterable[Declared]) -> tuple[dic
     findings: list[Finding] = []
     for name, value in sent.items():
         if name not in known:
-            findings.append(Finding(name, value, "The project does not declare this attribute."))
+            findings.append(Finding(name, value, UNDECLARED))
         elif value is not None:
             problem = _problem(known[name], value)
             if problem:
@@ -60,7 +62,7 @@ def _problem(attribute: Declared, value: Any) -> str | None:
     if not fits(value):
         return sentence
     if attribute.values is not None and value not in attribute.values:
-        return "The project's list of values for this attribute does not contain it."
+        return NOT_LISTED
     return None
 
 

@@ -1,13 +1,17 @@
 """Cases: production failures as they arrived, every arrival of them, and what people decided about them."""
 
 import uuid
+from collections.abc import Sequence
+from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import BooleanField, Expression, F, Q
 from django.db.models.functions import Now
+from django.utils.deconstruct import deconstructible
 
 from hardcases.cases.keys import group_key
 from hardcases.projects.models import Project
+from hardcases.sampling.models import SamplingRule
 
 KINDS = ("image", "text", "record")
 STATES = ("inbox", "accepted", "declined", "snoozed", "erased")
@@ -18,6 +22,31 @@ MEDIA_STATES = ("none", "pending", "ready", "failed")
 def fresh_salt() -> bytes:
     """16 random bytes. Attributes are digested with the case's salt, so that a digest that stays in a frozen version tells nothing once the salt is erased."""
     return uuid.uuid4().bytes
+
+
+@deconstructible(path="hardcases.cases.models.SetAside")
+class SetAside(Expression):
+    """Whether something was set aside, written so that the partial index of these cases answers it on both databases: SQLite compares an index's
+    condition with the text of the question, where a parameter is no constant."""
+
+    output_field = BooleanField()
+
+    def __init__(self, column: str = "quarantine") -> None:
+        super().__init__()
+        self.column: Any = F(column)
+
+    def get_source_expressions(self) -> list[Any]:
+        """The column."""
+        return [self.column]
+
+    def set_source_expressions(self, exprs: Sequence[Any]) -> None:
+        """The resolved column."""
+        (self.column,) = exprs
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[str | int, ...]]:
+        """The same words on both databases; PostgreSQL reads the literal as jsonb."""
+        column, params = compiler.compile(self.column)
+        return f"{column} <> '[]'", tuple(params)
 
 
 class Case(models.Model):
@@ -58,6 +87,10 @@ class Case(models.Model):
     quarantine = models.JSONField(default=list)
     sightings_count = models.PositiveIntegerField(default=1)
     last_seen_at = models.DateTimeField(db_default=Now())
+    # The chance with which the door kept it: 1 where it keeps everything, NULL where nobody knows (a quota kept it, or it did not come through the door).
+    selection_probability = models.FloatField(null=True)
+    sampling_rule = models.ForeignKey(SamplingRule, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    leaked_at = models.DateTimeField(null=True)  # when its content was found among a model version's training data
 
     media_state = models.CharField(max_length=8, default="none")
     media_failure = models.CharField(max_length=255, default="", blank=True)
@@ -85,6 +118,8 @@ class Case(models.Model):
             models.Index(fields=["media_state"], name="case_media_due", condition=Q(media_state="pending")),
             models.Index(fields=["project", "group_number", "state", "id"], name="case_by_group"),
             models.Index(fields=["media_state", "id"], name="case_group_due", condition=Q(group_number__isnull=True)),
+            models.Index(fields=["project", "id"], name="case_set_aside", condition=Q(SetAside("quarantine"))),
+            models.Index(fields=["project", "id"], name="case_leaked", condition=Q(leaked_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

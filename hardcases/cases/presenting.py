@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 
 from hardcases.cases import shapes
 from hardcases.cases.models import Case
+from hardcases.cases.queries import CASE_FACTS
 from hardcases.imaging.pictures import TINY
+from hardcases.web.formatting import percent
 
 PEEK = 120
 SNOOZE_DAYS = (1, 7, 30)
@@ -86,6 +88,8 @@ def facts(case: Case) -> list[dict[str, Any]]:
         (_("Model"), case.model),
         (_("Sent by"), case.source),
         *((name, _value(value)) for name, value in case.attributes.items()),
+        (_("Training data of"), _trained_on(case)),
+        (_("Kept by sampling"), _chance(case)),
         (_("Tags"), ", ".join(case.tags)),
         (_("Size"), f"{case.width} × {case.height} px" if case.width else ""),
         (_("File name"), case.file_name),
@@ -94,6 +98,20 @@ def facts(case: Case) -> list[dict[str, Any]]:
     if case.group_key:
         found.append({"label": _("Group"), "value": case.group_key, "url": reverse("group-page", args=[case.project.slug, case.group_key])})
     return found
+
+
+def _trained_on(case: Case) -> str:
+    """The model versions that were trained on it, asked for only where the case is marked."""
+    asked = CASE_FACTS.get("trained_on")
+    return ", ".join(asked([case]).get(case.pk, [])) if asked and case.leaked_at is not None else ""
+
+
+def _chance(case: Case) -> str:
+    if case.sampling_rule_id is None:
+        return ""
+    known = case.selection_probability
+    chance = _("with unknown chance") if known is None else _("with a chance of %(share)s") % {"share": percent(known)}
+    return _("%(chance)s, by rule %(rule)s") % {"chance": chance, "rule": case.sampling_rule_id}
 
 
 def _value(value: Any) -> str:

@@ -17,8 +17,9 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 from hardcases.cases.keys import number_of
-from hardcases.cases.models import KINDS, STATES, Case, ExternalId
+from hardcases.cases.models import KINDS, STATES, Case, ExternalId, SetAside
 from hardcases.projects.models import Attribute, Project
+from hardcases.sampling.rules import Arrival
 from hardcases.web.search import Operator, Term, parse
 from hardcases.web.vocabulary import Meaning, Vocabulary, choices, compile_query, number, only_in, ordered, refused, since
 
@@ -171,11 +172,15 @@ def _external_ids(term: Term, asked: Asked) -> Q:
     return Q(pk__in=ExternalId.objects.filter(project=asked.project, value__in=only_in(term)).values("case_id"))
 
 
-def _quarantine(term: Term, _: Asked) -> Q:
+def _either(term: Term, holds: Q) -> Q:
     wanted = set(choices(term, ("true", "false")))
     if len(wanted) == 2:
         return Q()
-    return ~Q(quarantine=[]) if wanted == {"true"} else Q(quarantine=[])
+    return holds if wanted == {"true"} else ~holds
+
+
+def _quarantine(term: Term, _: Asked) -> Q:
+    return _either(term, Q(SetAside("quarantine")))
 
 
 def _word(term: Term, asked: Asked) -> Q:
@@ -203,6 +208,7 @@ QUERY_TERMS: dict[str, Meaning[Asked]] = {
     "key": _keys,
     "external_id": _external_ids,
     "quarantine": _quarantine,
+    "leak": lambda term, _: _either(term, Q(leaked_at__isnull=False)),
     "sightings": lambda term, _: ordered(term, "sightings_count", _whole),
     "since": lambda term, asked: Q(received_at__gte=since(term, asked.now)),
 }
@@ -265,3 +271,14 @@ def in_use(digests: set[str]) -> set[str]:
         anywhere |= Q((f"{column}__in", digests))
     rows = Case.objects.filter(anywhere).exclude(state="erased").values_list(*columns)
     return digests & {digest for row in rows for digest in row if digest}
+
+
+def arrivals(project: Project, since: datetime, most: int) -> list[tuple[datetime, Arrival]]:
+    """What came through the door since then and was kept, newest first, as sampling rules look at it. Cases filed in another way are none of them."""
+    columns = ("received_at", "sha256", "reason", "source", "model", "correction", "attributes")
+    found = Case.objects.filter(project=project, received_at__gte=since).exclude(state="erased").order_by("-received_at")
+    came = found.filter(Q(selection_probability__isnull=False) | Q(sampling_rule__isnull=False)).values_list(*columns)[:most]
+    return [
+        (at, Arrival(digest=sha256, reason=reason, source=source, model=model, corrected=correction is not None, attributes=attributes))
+        for at, sha256, reason, source, model, correction, attributes in came
+    ]

@@ -12,6 +12,7 @@ from hardcases.cases.models import DECLINE_REASONS, Case
 from hardcases.cases.queries import case_facts, external_ids
 from hardcases.cases.steps import Fields, Reported
 from hardcases.errors import Refusal
+from hardcases.sampling.models import LeftOut
 from hardcases.web.problems import problem_body
 from hardcases.web.queries import Parameters
 from hardcases.web.serializers import StrictSerializer
@@ -133,15 +134,38 @@ def answer(reported: Reported) -> dict[str, Any]:
     }
 
 
-def batch_answer(outcomes: Sequence[Reported | Refusal], request_id: str) -> dict[str, Any]:
+def left_out_answer(row: LeftOut) -> dict[str, Any]:
+    """The answer to a report that a sampling rule left out: no case has come of it, and its bytes are not kept."""
+    return {
+        "key": None,
+        "url": None,
+        "state": "sampled_out",
+        "sha256": row.digest,
+        "duplicate": row.times > 1,
+        "sightings": row.times,
+        "group": None,
+        "quarantine": [],
+        "sampling_rule": row.rule_id,
+        "selection_probability": row.probability,
+    }
+
+
+def answered(outcome: Reported | LeftOut) -> tuple[int, dict[str, Any]]:
+    """(status, body) of what became of a report."""
+    if isinstance(outcome, LeftOut):
+        return 202, left_out_answer(outcome)
+    return 201 if outcome.created else 200, answer(outcome)
+
+
+def batch_answer(outcomes: Sequence[Reported | LeftOut | Refusal], request_id: str) -> dict[str, Any]:
     """The 207 of a batch: what became of each item, in order."""
     results: list[dict[str, Any]] = []
     for index, outcome in enumerate(outcomes):
         if isinstance(outcome, Refusal):
             results.append({"index": index, "status": outcome.status, "problem": problem_body(outcome, request_id=request_id)})
         else:
-            status = 201 if outcome.created else 200
-            extra = {name: value for name, value in answer(outcome).items() if name != "group"}
+            status, whole = answered(outcome)
+            extra = {name: value for name, value in whole.items() if name != "group"}
             results.append({"index": index, "status": status, **extra})
     return {"results": results}
 
@@ -157,11 +181,10 @@ _PLAIN = (
     *("key", "state", "kind", "sha256", "size", "media_type", "width", "height", "text", "file_name"),
     *("decline_reason", "snoozed_until", "decided_at", "decided_by", "received_at", "captured_at", "last_seen_at"),
     *("reason", "source", "model", "prediction", "correction", "attributes", "tags", "quarantine"),
-    *("media_state", "media_failure", "erased_at"),
+    *("media_state", "media_failure", "erased_at", "selection_probability", "leaked_at"),
 )
 
 
 def _shown(case: Case) -> dict[str, Any]:
-    return {"url": page_of(case), "sightings": case.sightings_count, "group": case.group_key} | {
-        name: getattr(case, name) for name in _PLAIN
-    }
+    counted = {"sightings": case.sightings_count, "group": case.group_key, "sampling_rule": case.sampling_rule_id}
+    return {"url": page_of(case), **counted} | {name: getattr(case, name) for name in _PLAIN}

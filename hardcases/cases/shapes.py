@@ -11,6 +11,7 @@ BOX_SIDES = ("x", "y", "width", "height")
 MAX_CLASSES = 10_000
 MAX_BOXES = 10_000
 MAX_MESSAGE = 2_000
+NO_CLASS = "The project has no class of this name."
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Shape:
     def _class_problem(self, value: Any) -> str | None:
         if not isinstance(value, str):
             return "A class is a text."
-        return None if value in self.classes else "The project has no class of this name."
+        return None if value in self.classes else NO_CLASS
 
 
 def is_number(value: Any) -> bool:

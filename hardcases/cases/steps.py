@@ -2,13 +2,14 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from hardcases.audit.actors import Actor
 from hardcases.cases import attributes, shapes
@@ -16,9 +17,13 @@ from hardcases.cases.content import Taken
 from hardcases.cases.models import Case, ExternalId, Sighting
 from hardcases.database.inserting import insert
 from hardcases.database.prepared import Given, PreparedMany
-from hardcases.errors import Conflict, Refusal
+from hardcases.errors import Conflict, Invalid, Refusal
 from hardcases.projects.models import Attribute, Project
 from hardcases.projects.steps import next_numbers
+from hardcases.sampling.deciding import Decision
+from hardcases.sampling.models import LeftOut
+from hardcases.sampling.rules import Arrival
+from hardcases.sampling.steps import Sampler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +80,10 @@ class ExternalIdTaken(Conflict):
     code, title = "external_id_taken", "This external id belongs to another content"
 
 
+class LeakRefused(Invalid):
+    code, title = "training_data", "A model of this project was trained on this content"
+
+
 class ErasedBefore(Conflict):
     code, title = "erased", "This content was erased from the project"
 
@@ -96,6 +105,59 @@ def _entry(whole: str, finding: shapes.Finding) -> dict[str, Any]:
     return {"field": f"{whole}.{finding.place}" if finding.place else whole, "value": finding.value, "problem": finding.problem}
 
 
+TrainedOn = Callable[[Project, Sequence[str]], Mapping[str, list[str]]]
+# Filled by an upper room: for those of the digests on which a model version of the project was trained, the names of such versions.
+TRAINED_ON: list[TrainedOn] = []
+
+
+def leaked(project: Project, contents: Sequence[Taken]) -> dict[str, list[str]]:
+    """By received digest, the model versions that were trained on the content, as it was received or as it is stored."""
+    found: dict[str, list[str]] = {}
+    digests = sorted({digest for content in contents for digest in (content.sha256, content.stored_sha256)})
+    for trained_on in TRAINED_ON if digests else ():
+        known = trained_on(project, digests)
+        for content in contents:
+            models = [*known.get(content.sha256, ()), *known.get(content.stored_sha256, ())]
+            if models:
+                found[content.sha256] = sorted({*found.get(content.sha256, ()), *models})
+    return found
+
+
+def arrival_of(report: Report, kept: Sorted) -> Arrival:
+    """What sampling rules look at."""
+    said = report.fields
+    return Arrival(
+        digest=report.content.sha256,
+        reason=said.reason,
+        source=said.source,
+        model=said.model,
+        corrected=said.correction is not None,
+        attributes=kept.attributes,
+    )
+
+
+def _remembered(report: Report, kept: Sorted) -> dict[str, Any]:
+    """What stays of a report that is left out."""
+    said = report.fields
+    words = {name: getattr(said, name) for name in ("external_id", "reason", "source", "model") if getattr(said, name)}
+    captured = {} if said.captured_at is None else {"captured_at": said.captured_at.isoformat()}
+    return {**words, **captured, "attributes": kept.attributes, "corrected": said.correction is not None}
+
+
+Mend = Callable[[Project, Sequence[Sorted], Sequence[Attribute]], Sequence[Sorted]]
+ON_SET_ASIDE: list[Mend] = []
+
+
+def mended(project: Project, reports: Sequence[Sorted], declared: Sequence[Attribute]) -> list[Sorted]:
+    """The reports after what upper rooms do to values that were set aside; where none was, nobody is asked."""
+    found = list(reports)
+    at = [index for index, report in enumerate(found) if report.quarantine]
+    for mend in ON_SET_ASIDE if at else ():
+        for index, report in zip(at, mend(project, [found[index] for index in at], declared), strict=True):
+            found[index] = report
+    return found
+
+
 def lock_cases(project: Project) -> int:
     """Make every other writer of the project's cases wait for the end of this transaction. Returns the next free number."""
     return next_numbers(project, "case", 0)
@@ -114,7 +176,7 @@ class Filing:
     constraints would refuse anything that came in another way.
     """
 
-    def __init__(self, actor: Actor, project: Project, reports: Sequence[tuple[Report, Sorted]]) -> None:
+    def __init__(self, actor: Actor, project: Project, reports: Sequence[tuple[Report, Sorted]], *, sampled: bool = False) -> None:
         self.actor = actor
         self.project = project
         self.reports = reports
@@ -128,19 +190,22 @@ class Filing:
         self.new: list[Case] = []
         self.new_names: list[ExternalId] = []
         self.arrivals: list[Sighting] = []
+        fresh = [(report, kept) for report, kept in reports if report.content.sha256 not in self.by_digest]
+        self.sampler = Sampler(project, [arrival_of(*one) for one in fresh]) if sampled else None
+        self.leaks = leaked(project, [report.content for report, _ in fresh])
 
-    def run(self) -> list[Reported | Refusal]:
+    def run(self) -> list[Reported | LeftOut | Refusal]:
         """Write everything and say what became of each report."""
-        outcomes: list[Reported | Refusal] = []
+        outcomes: list[Reported | LeftOut | Refusal] = []
         for report, kept in self.reports:
             try:
                 outcomes.append(self._file(report, kept))
-            except Conflict as refusal:
+            except (Conflict, LeakRefused) as refusal:
                 outcomes.append(refusal)
         self._write()
         return outcomes
 
-    def _file(self, report: Report, kept: Sorted) -> Reported:
+    def _file(self, report: Report, kept: Sorted) -> Reported | LeftOut:
         content, name = report.content, report.fields.external_id
         named = self.by_name.get(name) if name else None
         if named is not None and named.sha256 != content.sha256:
@@ -155,7 +220,11 @@ class Filing:
             raise ErasedBefore(sentence, extra={"key": self._key(case)})
         created = case is None
         if case is None:
-            case = self._new_case(report, kept)
+            self._refuse_leak(content)
+            decision = self._decide(report, kept)
+            if isinstance(decision, LeftOut):
+                return decision
+            case = self._new_case(report, kept, decision)
         else:
             case.sightings_count += 1
         if name and named is None:
@@ -167,7 +236,19 @@ class Filing:
     def _key(self, case: Case) -> str:
         return f"{self.project.key_prefix}-{case.number}"
 
-    def _new_case(self, report: Report, kept: Sorted) -> Case:
+    def _refuse_leak(self, content: Taken) -> None:
+        models = self.leaks.get(content.sha256)
+        if models and self.project.leaks == "refuse":
+            raise LeakRefused(
+                f"{', '.join(models[:3])} was trained on this content, and the project refuses such cases. Nothing was stored. "
+                "A model cannot be tested on what it has seen; leave the case out."
+            )
+
+    def _decide(self, report: Report, kept: Sorted) -> Decision | LeftOut | None:
+        """What the project's sampling rules say, None for what does not come through the door."""
+        return None if self.sampler is None else self.sampler.decide(arrival_of(report, kept), _remembered(report, kept))
+
+    def _new_case(self, report: Report, kept: Sorted, decision: Decision | None) -> Case:
         content, fields = report.content, report.fields
         case = Case(
             uid=uuid.uuid4(),
@@ -192,6 +273,9 @@ class Filing:
             tags=fields.tags,
             quarantine=kept.quarantine,
             media_state="pending" if content.kind == "image" else "none",
+            selection_probability=None if decision is None else decision.probability,
+            sampling_rule_id=decision.rule.id if decision is not None and decision.rule is not None else None,
+            leaked_at=timezone.now() if content.sha256 in self.leaks else None,
         )
         self.by_digest[content.sha256] = case
         self.new.append(case)
@@ -218,6 +302,8 @@ class Filing:
         insert(self.new_names)
         insert(self.arrivals)
         self._count_repeats()
+        if self.sampler is not None:
+            self.sampler.write()
 
     def _count_repeats(self) -> None:
         created = {case.pk for case in self.new}  # written with the count they have in memory

@@ -69,7 +69,7 @@ class CaseListPage(ProjectPage):
         """Search line and grid."""
         given = read_page_parameters(request, SearchParameters)
         q = given.values["q"]
-        context: dict[str, Any] = {"q": q, "notes": given.notes, "listed": [], "fault": None, "emptied_by": []}
+        context: dict[str, Any] = {"q": q, "notes": given.notes, "listed": [], "fault": None, "emptied_by": [], **permissions(self)}
         try:
             found = search(self.project, q).select_related("project")
             page = keyset_page(found, order=["-id"], cursor=given.values.get("cursor"), limit=min(given.values["limit"], PAGE))

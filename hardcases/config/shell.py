@@ -41,6 +41,9 @@ MENU = (
     Entry("project-settings", _("Settings"), Can.MANAGE),
 )
 
+# Pages without an entry of their own, and whose they are.
+_WITHIN = (("/strata/", "test-set-list-page"), ("/quarantine/", "case-list"), ("/sampling/", "project-settings"))
+
 
 def _address(name: str, slug: str) -> str | None:
     """The page's address; None while no room has it."""
@@ -56,8 +59,9 @@ def _menu(path: str, project: Project, may: frozenset[Can]) -> list[dict[str, An
     shown = [(entry, address) for entry, address in addresses if address]
     # The longest address that the path starts with is where we are: every page of a project starts with the overview's.
     here = max((address for _entry, address in shown if path.startswith(address)), key=len, default="")
-    if "/strata/" in path:  # they belong to test sets and have no entry of their own
-        here = _address("test-set-list-page", slug) or ""
+    for part, entry_name in _WITHIN:
+        if part in path:
+            here = _address(entry_name, slug) or ""
     return [
         {
             "id": entry.name,

@@ -14,6 +14,8 @@ from hardcases.config import pages as several
 from hardcases.groups import urls as groups
 from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
+from hardcases.repairs import urls as repairs
+from hardcases.sampling import urls as sampling
 from hardcases.testsets import urls as testsets
 
 
@@ -29,8 +31,10 @@ def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
 
 api = [
     *projects.api,
+    *sampling.api,
     *cases.api,
     *groups.api,
+    *repairs.api,
     *labels.api,
     *testsets.api,
     *registry.api,
@@ -39,9 +43,11 @@ api = [
 ]
 pages = [
     *projects.pages,
+    *sampling.pages,
     *several.pages,
     *cases.pages,
     *groups.pages,
+    *repairs.pages,
     *labels.pages,
     *testsets.pages,
     *registry.pages,

@@ -48,6 +48,7 @@ class ProjectDocument:
     attributes: tuple[AttributeSpec, ...] = field(default=())
     cluster_attribute: str | None = None
     strip_metadata: bool = False
+    leaks: str = "mark"
 
     def as_json(self) -> dict[str, Any]:
         """The document; reading it again gives an equal one."""
@@ -62,7 +63,8 @@ class ProjectDocument:
             "attributes": [attribute.as_json() for attribute in self.attributes],
             "cluster_attribute": self.cluster_attribute,
         }
-        return body | ({"strip_metadata": True} if self.strip_metadata else {})
+        unusual = ({"strip_metadata": True} if self.strip_metadata else {}) | ({"leaks": self.leaks} if self.leaks != "mark" else {})
+        return body | unusual
 
 
 def document_of(project: Project) -> ProjectDocument:
@@ -79,6 +81,7 @@ def document_of(project: Project) -> ProjectDocument:
         attributes=tuple(_spec(attribute.name, attribute.type, attribute.values, attribute.bins) for attribute in listed),
         cluster_attribute=project.cluster_attribute,
         strip_metadata=project.strip_metadata,
+        leaks=project.leaks,
     )
 
 
@@ -99,6 +102,7 @@ def read(body: Mapping[str, Any]) -> ProjectDocument:
         attributes=tuple(_spec(item["name"], item["type"], item.get("values"), item.get("bins")) for item in body.get("attributes") or ()),
         cluster_attribute=body.get("cluster_attribute"),
         strip_metadata=bool(body.get("strip_metadata")),
+        leaks=body.get("leaks") or "mark",
     )
 
 

@@ -94,6 +94,13 @@ class ProjectForm(RefusedForm):
             "What a camera or scanner wrote into a file (names, places, comments) is taken out when it arrives; the pixels stay as they are."
         ),
     )
+    leaks = forms.ChoiceField(
+        label=_("Cases a model was trained on"),
+        choices=[("mark", _("Keep and mark them")), ("refuse", _("Refuse them"))],
+        initial="mark",
+        required=False,
+        help_text=_("A new case whose file is in the training list of a registered model version. Cases that are here already are marked."),
+    )
 
     def clean_attributes(self) -> list[dict[str, Any]]:
         """The lines as the contract writes them."""
@@ -114,6 +121,7 @@ class ProjectForm(RefusedForm):
             "attributes": said["attributes"],
             "cluster_attribute": said["cluster_attribute"] or None,
             "strip_metadata": said["strip_metadata"],
+            "leaks": said["leaks"] or "mark",
         }
 
     @staticmethod
@@ -124,6 +132,7 @@ class ProjectForm(RefusedForm):
             "positive_class": document.positive_class or "",
             "cluster_attribute": document.cluster_attribute or "",
             "strip_metadata": document.strip_metadata,
+            "leaks": document.leaks,
             "attributes": "\n".join(_line(attribute.as_json()) for attribute in document.attributes),
         }
 

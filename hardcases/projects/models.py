@@ -11,6 +11,7 @@ from django.db.models.functions import Lower, Now
 from hardcases.projects.permissions import Role
 
 TASKS = ("classification", "multilabel", "detection", "regression")
+LEAKS = ("mark", "refuse")
 ATTRIBUTE_TYPES = ("category", "number", "boolean", "text", "date")
 
 
@@ -81,10 +82,17 @@ class Project(models.Model):
     positive_class = models.CharField(max_length=128, null=True)
     cluster_attribute = models.CharField(max_length=128, null=True)
     strip_metadata = models.BooleanField(default=False)
+    # What becomes of a new content that a model version of the project was trained on.
+    leaks = models.CharField(max_length=8, default="mark", db_default="mark")
+    # The ids of the sampling rules in force, in order; NULL without any, which spares the door a query.
+    sampling = models.JSONField(null=True)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(task__in=TASKS), name="project_task")]
+        constraints = [
+            models.CheckConstraint(condition=Q(task__in=TASKS), name="project_task"),
+            models.CheckConstraint(condition=Q(leaks__in=LEAKS), name="project_leaks"),
+        ]
 
     def __str__(self) -> str:
         return self.slug

@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from hardcases.projects import documents
-from hardcases.projects.models import ATTRIBUTE_TYPES, TASKS
+from hardcases.projects.models import ATTRIBUTE_TYPES, LEAKS, TASKS
 from hardcases.web.serializers import Flag, Number, StrictSerializer, Text
 
 
@@ -32,6 +32,7 @@ class ProjectSerializer(StrictSerializer):
     attributes = AttributeSerializer(many=True, required=False)
     cluster_attribute = Text(max_length=128, required=False, allow_null=True)
     strip_metadata = Flag(required=False)
+    leaks = serializers.ChoiceField(choices=LEAKS, required=False)
 
     def document(self) -> documents.ProjectDocument:
         """The whole document. Raises ValidationError for its shape and Invalid for its rules."""

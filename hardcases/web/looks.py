@@ -71,6 +71,7 @@ _LOOKS = {
     "declined": Look("idle", "dash", _("Declined")),
     "snoozed": Look("idle", "clock", _("Snoozed")),
     "quarantined": Look("warn", "warn", _("Quarantined")),
+    "leak": Look("warn", "warn", _("Training data")),
     "erased": Look("idle", "dash", _("Erased")),
     # Test sets
     "draft": Look("open", "pencil", _("Draft")),

@@ -19,6 +19,10 @@ from hardcases.projects.authentication import person
 from hardcases.projects.documents import document_of
 from hardcases.projects.forms import ProjectForm
 from hardcases.projects.permissions import Role
+from hardcases.repairs import actions as repairs
+from hardcases.repairs.queries import findings
+from hardcases.repairs.rules import Rule
+from hardcases.sampling.actions import set_rules
 from hardcases.work.tasks import all_due
 from tests.builders import cases, groups, people, runs, testsets
 from tests.builders.releases import GUARD, OVERALL, Scene, a_scene
@@ -50,6 +54,7 @@ class Stage:
             ("releases/", "number", "release"),
             ("/erase/", "key", "erasable"),
             ("/undo/<int:act>", "group", "split"),
+            ("quarantine/", "number", "repair"),
             ("teams/", "username", "colleague"),
         ):
             if part in address.route and name in found:
@@ -85,7 +90,15 @@ def a_stage() -> Stage:
     guest, code = accounts.invite(actor=person(member), project=project, username="guest", roles=[Role.VIEWER])
     team = teams.create_team(actor=person(member), slug="readers", name="Readers", default_role=Role.VIEWER)
     colleague, _ = accounts.invite_to_team(actor=person(member), team=team, username="colleague")
+    repair = repairs.keep_rule(actor=person(member), project=project, rule=Rule(action="drop", field="attributes.nothing"))
+    sampling = {
+        "when": {"reason": "random_sample", "attributes": {"site": ["clinic-1"]}},
+        "quota": {"per": "day", "limit": 5, "by": ["site"]},
+    }
+    set_rules(actor=person(member), project=project, documents=[sampling])
     names = {
+        "repair": repair.pk,
+        "group": findings(project).groups[0].id,
         "project": project.slug,
         "key": f"{project.key_prefix}-21",
         "erasable": f"{project.key_prefix}-22",
@@ -155,6 +168,7 @@ def documents(stage: Stage) -> dict[str, Any]:
         "attributes": attributes,
         "cluster_attribute": "patient",
         "strip_metadata": True,
+        "leaks": "refuse",
     }
     version = {
         "version": "3.0",
@@ -195,6 +209,21 @@ def documents(stage: Stage) -> dict[str, Any]:
         },
         "api-group-merge": {"into": names["second"]},
         "api-group-split": {"cases": names["chosen"]},
+        "api-repairs": {
+            "rule": {"action": "map", "field": "attributes.age", "value": "x", "to": 4, "decimal": None, "decline_reason": None},
+            "dry_run": True,
+            "remember": False,
+        },
+        "api-repair-retire": {},
+        "api-sampling": {
+            "rules": [
+                {"name": "A tenth", "when": {"reason": ["random_sample"], "source": "x", "model": "m", "correction": False}, "keep": 0.1},
+                {"when": {"attributes": {"portable": True}}, "quota": {"per": "week", "limit": 5, "by": ["site", "reason"]}},
+                {"when": {}, "reservoir": {"size": 3, "per": "day"}},
+            ],
+            "seen": ["1"],
+            "dry_run": True,
+        },
         "api-label-list": [{"case": f"{prefix}-22", "label": {"label": "normal"}, "note": "seen"}],
         "api-test-set-list": {"slug": "other", "purpose": "x"},
         "api-draft": {"add": [f"{prefix}-1"], "remove": {"q": "portable:true"}},
@@ -260,6 +289,30 @@ def forms(stage: Stage) -> dict[str, dict[str, str]]:
         "group-undo": {"back": "group"},
         "case-undo": {},
         "case-erase": {"reason": "asked for", "key": names["erasable"]},
+        "quarantine": {},
+        "quarantine-group": {
+            "action": "rename",
+            "to": "site",
+            "decimal": "comma",
+            "kind": "text",
+            "decline_reason": "unreadable",
+            "do": "apply",
+        },
+        "repair-retire": {},
+        "sampling": {
+            "do": "add",
+            "seen": "",
+            "name": "A tenth",
+            "reason": "random_sample",
+            "source": "",
+            "model": "",
+            "attributes": "site = clinic-1",
+            "kind": "keep",
+            "share": "10",
+            "size": "5",
+            "per": "day",
+            "by": "site",
+        },
         "case-label": {"label": "normal", "note": "seen"},
         "test-set-new": {"slug": "form", "purpose": "x"},
         "draft-page": {"q": "", "keys": "XR-1, XR-2", "do": "remove"},

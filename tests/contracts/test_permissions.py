@@ -68,6 +68,16 @@ PROJECT: dict[str, dict[str, Can]] = {
     "group-merge": {"POST": Can.TRIAGE},
     "group-split": {"POST": Can.TRIAGE},
     "group-undo": {"POST": Can.TRIAGE},
+    # hardcases.sampling
+    "api-sampling": {"GET": Can.VIEW, "PUT": Can.MANAGE},
+    "sampling": {"GET": Can.MANAGE, "POST": Can.MANAGE},
+    # hardcases.repairs
+    "api-quarantine": {"GET": Can.VIEW_CASES},
+    "api-repairs": {"GET": Can.VIEW_CASES, "POST": Can.TRIAGE},
+    "api-repair-retire": {"POST": Can.TRIAGE},
+    "quarantine": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
+    "quarantine-group": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
+    "repair-retire": {"POST": Can.TRIAGE},
     # hardcases.labels
     "api-label-list": {"POST": Can.LABEL},
     "api-case-labels": {"GET": Can.VIEW_CASES},

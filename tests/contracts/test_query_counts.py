@@ -14,6 +14,7 @@ from hardcases.projects import teams
 from hardcases.projects.authentication import person
 from hardcases.projects.models import Project, Team
 from hardcases.projects.permissions import Role
+from hardcases.sampling.actions import set_rules
 from tests.builders import cases, groups, people, runs, testsets
 from tests.builders.http import Api
 from tests.builders.releases import Scene, a_scene
@@ -28,6 +29,20 @@ def _inbox(scene: Scene, number: int) -> None:
         cases.a_text(scene.project, hashlib.sha256(f"{number} {index}".encode()).hexdigest(), attributes={"site": "clinic-7"})
         groups.a_picture(scene.project, 1, 40 * number + index)
     groups.work()
+
+
+def _set_aside(scene: Scene, number: int) -> None:
+    for index in range(number):
+        cases.a_text(scene.project, f"Odd {number} {index}", attributes={f"odd{index}": "x", "age": f"{index},5"})
+
+
+def _left_out(scene: Scene, number: int) -> None:
+    rules = [{"when": {"reason": f"r{index}"}, "keep": 0} for index in range(number)]
+    set_rules(actor=scene.engineer_actor, project=scene.project, documents=rules)
+    api = Api(scene.project)
+    for index in range(number):
+        answer = api.post("cases/", {"input": {"text": f"Left out {number} {index}"}, "reason": f"r{index}"})
+        assert answer.status_code == 202, answer.content
 
 
 def _accepted(scene: Scene, number: int) -> None:
@@ -71,7 +86,9 @@ def _people(scene: Scene, number: int) -> None:
 PAGES: list[tuple[str, Grow, int]] = [
     ("inbox/", _inbox, 18),
     ("inbox/{group}/", _inbox, 19),
-    ("cases/", _accepted, 10),
+    ("cases/", _accepted, 11),
+    ("quarantine/", _set_aside, 10),
+    ("sampling/", _left_out, 11),
     ("sets/", _test_sets, 11),
     ("sets/{set}/v/1/", _accepted, 13),
     ("sets/{set}/draft/", _draft, 21),
@@ -144,7 +161,7 @@ def _upload(api: Api, seed: str, many: int, *, names: bool) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("many", [1, 25])
-@pytest.mark.parametrize(("names", "most"), [(False, 9), (True, 11)])
+@pytest.mark.parametrize(("names", "most"), [(False, 10), (True, 12)])
 def test_an_upload_and_a_batch_ask_the_same_few_queries(many: int, names: bool, most: int) -> None:
     api = Api(people.a_project())
     _upload(api, "first", many, names=names)  # notes that the token is used, and makes the counter

@@ -1,0 +1,90 @@
+"""Findings that are of a kind: the same place, the same problem, and a value of the same shape. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from hardcases.cases.attributes import UNDECLARED
+from hardcases.cases.shapes import NO_CLASS
+from hardcases.repairs.rules import COMMA, POINT, Entry, as_number, is_repairable, is_reviewed, place_of, subject
+from hardcases.web.json_edge import canonical, digest_of
+
+EXAMPLES = 5
+LONGEST = 200  # characters of a value that makes a group of its own
+KINDS = {str: "text", bool: "true or false", int: "number", float: "number", list: "list", dict: "object", type(None): "nothing"}
+
+
+@dataclass(kw_only=True)
+class Group:
+    """`shape` is {"value": …} where cases share one value, else {"kind": …}. `examples` are (case number, value) of its newest cases."""
+
+    id: str
+    place: str
+    problem: str
+    shape: dict[str, Any]
+    repairable: bool
+    cases: int = 0
+    reviewed: int = 0
+    examples: list[tuple[int, Any]] = field(default_factory=list)
+
+    @property
+    def open(self) -> int:
+        """How many cases of it nobody has reviewed."""
+        return self.cases - self.reviewed
+
+    @property
+    def suggested(self) -> str:
+        """The repair that most likely helps."""
+        if not self.repairable:
+            return "keep"
+        if self.shape.get("kind") in {f"number with a {COMMA}", "number in quotes"}:
+            return "number"
+        named = self.problem == UNDECLARED or (self.problem == NO_CLASS and ".scores." in self.place)
+        return "rename" if named else "map" if "value" in self.shape else "drop"
+
+    @property
+    def decimal(self) -> str:
+        """The decimal sign of a number that was sent as text."""
+        return POINT if self.shape.get("kind") == "number in quotes" else COMMA
+
+
+def shape_of(entry: Entry) -> dict[str, Any]:
+    """What makes values alike: of a name that means nothing only the kind counts, of a number in words how it is written, else the value itself."""
+    value = subject(entry)
+    if entry["problem"] == UNDECLARED or ".scores." in str(entry["field"]):
+        return {"kind": _kind(value)}
+    if isinstance(value, str) and (kind := _kind(value)) != "text":
+        return {"kind": kind}
+    simple = value is None or isinstance(value, (str, bool, int, float))
+    return {"value": value} if simple and len(str(value)) <= LONGEST else {"kind": _kind(value)}
+
+
+def _kind(value: Any) -> str:
+    if as_number(value, POINT) is not None:
+        return "number in quotes"
+    return f"number with a {COMMA}" if as_number(value, COMMA) is not None else KINDS.get(type(value), "something else")
+
+
+def groups_of(cases: Iterable[tuple[int, Iterable[Entry]]]) -> list[Group]:
+    """Groups of (case number, what was set aside), the largest first. A case counts once in a group, however many boxes it has."""
+    found: dict[bytes, Group] = {}
+    for number, entries in cases:
+        counted: Counter[bytes] = Counter()
+        for entry in entries:
+            shape, place = shape_of(entry), place_of(entry)
+            key = canonical([place, entry["problem"], shape])
+            group = found.get(key)
+            if group is None:
+                name = digest_of([place, entry["problem"], shape])[:16]
+                group = found[key] = Group(
+                    id=name, place=place, problem=str(entry["problem"]), shape=shape, repairable=is_repairable(entry)
+                )
+            counted[key] += 1
+            if counted[key] > 1:
+                continue
+            group.cases += 1
+            group.reviewed += is_reviewed(entry)
+            if len(group.examples) < EXAMPLES:
+                group.examples.append((number, entry["value"]))
+    return sorted(found.values(), key=lambda group: (-group.open, -group.cases, group.place, group.id))
