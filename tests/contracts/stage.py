@@ -55,6 +55,7 @@ class Stage:
             ("/erase/", "key", "erasable"),
             ("/undo/<int:act>", "group", "split"),
             ("quarantine/", "number", "repair"),
+            ("quarantine/", "group", "finding"),
             ("teams/", "username", "colleague"),
         ):
             if part in address.route and name in found:
@@ -98,7 +99,7 @@ def a_stage() -> Stage:
     set_rules(actor=person(member), project=project, documents=[sampling])
     names = {
         "repair": repair.pk,
-        "group": findings(project).groups[0].id,
+        "finding": findings(project).groups[0].id,
         "project": project.slug,
         "key": f"{project.key_prefix}-21",
         "erasable": f"{project.key_prefix}-22",
