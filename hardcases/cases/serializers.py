@@ -145,7 +145,7 @@ def left_out_answer(row: LeftOut) -> dict[str, Any]:
         "sightings": row.times,
         "group": None,
         "quarantine": [],
-        "sampling_rule": row.rule_id,
+        "sampling_rule": str(row.rule_id),
         "selection_probability": row.probability,
     }
 
@@ -186,5 +186,6 @@ _PLAIN = (
 
 
 def _shown(case: Case) -> dict[str, Any]:
-    counted = {"sightings": case.sightings_count, "group": case.group_key, "sampling_rule": case.sampling_rule_id}
+    rule = None if case.sampling_rule_id is None else str(case.sampling_rule_id)
+    counted = {"sightings": case.sightings_count, "group": case.group_key, "sampling_rule": rule}
     return {"url": page_of(case), **counted} | {name: getattr(case, name) for name in _PLAIN}
