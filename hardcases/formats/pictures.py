@@ -9,7 +9,6 @@ from PIL import Image
 from hardcases.errors import Refusal
 from hardcases.formats.exchange import Finding, Item, Package
 from hardcases.formats.packages import AmbiguousError, Lookup
-from hardcases.formats.rows import shown
 from hardcases.formats.tally import Tally
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".dcm")
@@ -27,7 +26,9 @@ class PackedPictures:
         self._tally = Tally()
 
     def found(self, item: Item) -> Item | Finding:
-        """The item with the member's own name as its `file`. A picture that is not packed leaves an item that names a known case, or is lost."""
+        """The item with the member's own name as its `file`. A picture that is not packed leaves an item that can only speak of a case that is known already:
+        by its other names where it has some, else by the name of the file, which then stays as it was written.
+        """
         if item.file is None:
             return item
         try:
@@ -39,7 +40,7 @@ class PackedPictures:
         if item.key or item.sha256 or item.external_id:
             self._tally.add(item.place, "The picture is not in the package, so this can only add to a case that is known already.")
             return replace(item, file=None)
-        return Finding(place=item.place, problem=f"The package holds no file {shown(item.file)}.")
+        return item
 
     def end(self) -> Iterator[Finding]:
         """What was met many times, once for each kind."""

@@ -157,8 +157,8 @@ class OtherPackageTests:
         with pytest.warns(UserWarning, match="Duplicate name"):
             content = zipped([("t.csv", "file,label\na.png,nodule\n"), ("a.png", png()), ("a.png", png(3))])
         items, findings = read("csv", content)
-        assert items == []
-        assert [finding.place for finding in findings] == ["a.png", "rows/0"]
+        assert [item.file for item in items] == ["a.png"]  # may be the name of a case that is known already
+        assert [finding.place for finding in findings] == ["a.png"]
 
 
 class LookupTests:

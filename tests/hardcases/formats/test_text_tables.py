@@ -153,8 +153,13 @@ class CsvTests:
             "images/b.png": png(),
         }
         items, findings = read("csv", content)
-        assert [(item.file, item.label) for item in items] == [("images/a.png", {"label": "nodule"}), ("images/b.png", {"label": "normal"})]
-        assert problems(findings) == {"rows/2": "The package holds no file “c.png”."}
+        normal = {"label": "normal"}
+        assert [(item.file, item.label) for item in items] == [
+            ("images/a.png", {"label": "nodule"}),
+            ("images/b.png", normal),
+            ("c.png", normal),  # may be the name of a case that is known already
+        ]
+        assert not findings
 
     def test_a_picture_that_is_not_there_can_still_name_a_case(self):
         items, findings = read("csv", "key,file,label\nXR-1,a.png,nodule\nXR-2,b.png,normal\n")

@@ -1,0 +1,38 @@
+"""Reads of imports and exports."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import F, Max
+
+from hardcases.audit.actors import Actor
+from hardcases.projects.access import require
+from hardcases.projects.models import Project
+from hardcases.projects.permissions import Can
+from hardcases.transfers.models import ReportPart
+from hardcases.transfers.reports import COUNTS, added, chosen, unpacked
+from hardcases.work.models import Job
+
+
+def require_still(actor: Actor, project: Project) -> None:
+    """Whether the person may still import: a role may have been taken away since it was asked. Raises Forbidden."""
+    require(actor, Can.IMPORT, project)
+
+
+def position_of(job: Job) -> int:
+    """How many entries of the file are done."""
+    return ReportPart.objects.filter(job=job).aggregate(end=Max(F("first") + F("entries")))["end"] or 0
+
+
+def counts_of(job: Job) -> dict[str, int]:
+    """The counts of the report so far."""
+    total = dict.fromkeys(COUNTS, 0)
+    for counts in ReportPart.objects.filter(job=job).values_list("counts", flat=True).iterator():
+        total = added(total, counts)
+    return total
+
+
+def rows_of(job: Job, status: str | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of the report in the file's order, or those of one status; a part at a time in memory."""
+    for packed in ReportPart.objects.filter(job=job).order_by("first").values_list("rows", flat=True).iterator(chunk_size=10):
+        yield from chosen(unpacked(bytes(packed)), status)
