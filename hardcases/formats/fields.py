@@ -29,6 +29,8 @@ def item_of(place: str, fields: Mapping[str, Any]) -> tuple[Item | None, list[Fi
         if usable is not None:
             kept[name] = usable
     contents = [name for name in ("file", "text", "record") if name in kept]
+    if not findings and (len(contents) == 1 or (not contents and not _NAMING.isdisjoint(kept))):
+        return Item(place=place, **kept), findings
     if len(contents) > 1:
         findings.append(Finding(place=place, problem=f"It has both {contents[0]} and {contents[1]}; a case has one content."))
     if not any(finding.lost for finding in findings) and not _NAMING & set(kept):
@@ -67,7 +69,7 @@ def _read_number(name: str, value: Any) -> tuple[Any, str]:
 
 
 def _read_object(name: str, value: Any) -> tuple[Any, str]:
-    return (dict(value), "") if isinstance(value, Mapping) else (None, f"“{name}” must be an object.")
+    return (dict(value), "") if isinstance(value, dict | Mapping) else (None, f"“{name}” must be an object.")
 
 
 def _read_tags(_: str, value: Any) -> tuple[Any, str]:

@@ -114,10 +114,12 @@ class Lookup:
     """Finds the member that a foreign file means by a name, which is often written from another folder than the one it lies in.
 
     Tried in this order: the name itself, the name seen from the folder `base`, the one member whose path ends with the name, the one member with the same
-    last part. Unicode forms are equal (a Mac writes ä as two characters). Endings and case are never ignored: a.jpg and a.png are two pictures.
+    last part; a file alone means nothing but itself. Unicode forms are equal (a Mac writes ä as two characters). Endings and case are never ignored: a.jpg and
+    a.png are two pictures.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
+        self._names = frozenset(names)
         self._exact: dict[str, str] = {}
         self._ends: dict[str, list[str]] = {}
         for name in names:
@@ -127,6 +129,8 @@ class Lookup:
 
     def find(self, name: str, base: str = "") -> str | None:
         """The member meant, None where there is none. Raises `AmbiguousError` where several could be meant."""
+        if len(self._names) == 1 or name in self._names:
+            return name if name in self._names else None
         plain = _plain(name)
         for candidate in (plain, _plain(f"{base}/{name}")):
             if candidate in self._exact:

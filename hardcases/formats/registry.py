@@ -8,12 +8,14 @@ from hardcases.formats.guess import guess
 from hardcases.formats.json_lines import read_jsonl, write_jsonl
 from hardcases.formats.packages import problems
 from hardcases.formats.packing import table_or_bundle
+from hardcases.formats.parquet_tables import read_parquet, write_parquet
 
 __all__ = ["READERS", "WRITERS", "file_kind", "guess"]
 
 _READING: dict[str, Reader] = {
     "csv": read_csv,
     "jsonl": read_jsonl,
+    "parquet": read_parquet,
 }
 
 
@@ -31,10 +33,15 @@ READERS: dict[str, Reader] = {name: _with_problems(reader) for name, reader in _
 WRITERS: dict[str, Writer] = {
     "csv": table_or_bundle(write_csv, "cases.csv"),
     "jsonl": table_or_bundle(write_jsonl, "cases.jsonl"),
+    "parquet": table_or_bundle(write_parquet, "cases.parquet"),
 }
 """Name → writer. A writer raises `Invalid` for what its format cannot hold; then what it has written so far is to be thrown away."""
 
-_ALONE = {"csv": ("text/csv", ".csv"), "jsonl": ("application/x-ndjson", ".jsonl")}
+_ALONE = {
+    "csv": ("text/csv", ".csv"),
+    "jsonl": ("application/x-ndjson", ".jsonl"),
+    "parquet": ("application/vnd.apache.parquet", ".parquet"),
+}
 
 
 def file_kind(name: str, *, media: bool) -> tuple[str, str]:

@@ -78,9 +78,10 @@ class Rows:
         for column, raw in row.items():
             if raw is None or raw == "":
                 continue
-            if column not in self._plan:
-                self._plan[column] = target_of(column, self._options)
-            target = self._plan[column]
+            try:
+                target = self._plan[column]
+            except KeyError:
+                target = self._plan[column] = target_of(column, self._options)
             if target is None:
                 continue
             name, inner = target
@@ -156,8 +157,9 @@ class Rows:
 def _put(fields: dict[str, Any], name: str, inner: str, value: Any) -> None:
     """Sets a value at its place. A whole object and single parts of it may both be given; the parts are added to it."""
     if not inner:
-        given = fields.get(name)
-        fields[name] = {**value, **given} if isinstance(value, Mapping) and isinstance(given, dict) else value
+        if name in fields and isinstance(value, dict) and isinstance(fields[name], dict):
+            value = {**value, **fields[name]}
+        fields[name] = value
         return
     whole = fields.setdefault(name, {})
     if not isinstance(whole, dict):

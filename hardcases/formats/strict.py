@@ -8,13 +8,14 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1
 MAX_PIECE = 64 * 2**20  # characters of one element of a list
 _CHUNK = 2**20
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_LARGE = re.compile(r"\d{16}|[eE]\+?\d{2}")
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
@@ -44,18 +45,44 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=float)  # NaN and infinity are told by `unfit`
 
 
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = _object(pairs)
+    if isinstance(found, Repeating):
+        raise JSONError(_repeated(found))
+    return found
+
+
+def _repeated(found: Repeating) -> str:
+    return f"The key “{found.key.encode(errors='replace').decode()[:80]}” occurs twice in one object."
+
+
+def _constant(literal: str) -> NoReturn:
+    raise JSONError(f"{literal} is not a JSON number; leave the value out.")
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_constant)
+
+
 def parse(data: bytes | str) -> Any:
     """One whole document in UTF-8. Raises `JSONError`."""
     try:
-        value = _DECODER.decode(data if isinstance(data, str) else data.decode("utf-8-sig"))
+        text = data if isinstance(data, str) else data.decode("utf-8-sig")
+        value = _STRICT.decode(text)
     except UnicodeDecodeError as error:
         raise JSONError("This is not UTF-8.") from error
+    except JSONError:
+        raise
     except (ValueError, RecursionError) as error:
         raise JSONError("This is not valid JSON.") from error
-    problem = unfit(value)
+    problem = unfit(value) if _may_be_unfit(text) else None
     if problem:
         raise JSONError(problem)
     return value
+
+
+def _may_be_unfit(text: str) -> bool:
+    """Whether a document can hold anything that `unfit` tells of, judged by its text, which is far quicker than walking through its values."""
+    return "\\u" in text or _LARGE.search(text) is not None or text.count("[") + text.count("{") > MAX_DEPTH
 
 
 def unfit(value: Any, depth: int = 0) -> str | None:
@@ -76,7 +103,7 @@ def _unfit_within(value: Any, depth: int) -> str | None:
     if depth >= MAX_DEPTH:
         return f"It is nested deeper than {MAX_DEPTH} levels."
     if isinstance(value, Repeating):
-        return f"The key “{value.key.encode(errors='replace').decode()[:80]}” occurs twice in one object."
+        return _repeated(value)
     if isinstance(value, dict) and (problem := next(filter(None, map(unfit, value)), None)):
         return problem
     for item in value.values() if isinstance(value, dict) else value:
