@@ -21,7 +21,9 @@ from hardcases.testsets.erasure import erase_case as erase_from_test_sets
 from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
 from hardcases.testsets.models import Snapshot
 from hardcases.testsets.queries import stratum_term
+from hardcases.transfers import expiry, exporting
 from hardcases.transfers import jobs as transfers
+from hardcases.transfers import sweeps as transfer_sweeps
 from hardcases.transfers.models import Export, Import
 from hardcases.work import upkeep
 from hardcases.work.registry import register_job, register_sweep
@@ -40,6 +42,9 @@ SENTENCES = {
     "case.labelled": _("labelled %(object)s"),
     "case.batch_labelled": _("labelled several cases"),
     "import.started": _("began to import %(file)s"),
+    "export.asked": _("asked for an export of %(of)s as %(format)s"),
+    "export.made": _("had an export of %(of)s made: %(cases)s cases"),
+    "export.downloaded": _("downloaded an export of %(of)s"),
     "test_set.created": _("made the test set %(slug)s"),
     "stratum.created": _("named the stratum %(slug)s"),
     "draft.changed": _("changed a draft: %(added)s cases added, %(removed)s removed"),
@@ -64,6 +69,9 @@ def connect() -> None:
     on_erase(erase_from_test_sets)
     register_job(transfers.CHECK, transfers.check)
     register_job(transfers.IMPORT, transfers.run_import)
+    register_job(exporting.EXPORT, exporting.run_export)
+    register_sweep("transfers", transfer_sweeps.sweep)
+    on_erase(expiry.forget)
     register_sweep("work.upkeep", upkeep.upkeep_of_the_day)
     register_job(upkeep.UPKEEP, upkeep.tidy)
     key = Concat("project__key_prefix", Value("-"), Cast("number", CharField()))

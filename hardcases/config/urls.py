@@ -14,6 +14,7 @@ from hardcases.config import pages as several
 from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
 from hardcases.testsets import urls as testsets
+from hardcases.transfers import urls as transfers
 
 
 def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
@@ -31,6 +32,7 @@ api = [
     *cases.api,
     *labels.api,
     *testsets.api,
+    *transfers.api,
     *registry.api,
     *runs.api,
     *releases.api,
@@ -41,6 +43,7 @@ pages = [
     *cases.pages,
     *labels.pages,
     *testsets.pages,
+    *transfers.pages,
     *registry.pages,
     *runs.pages,
     *releases.pages,

@@ -12,12 +12,16 @@ from django.utils import timezone
 from hardcases.audit import actions as audit
 from hardcases.audit.actors import Actor
 from hardcases.blobs.store import get_store
+from hardcases.cases.queries import condition, search
 from hardcases.errors import Conflict, Forbidden, Invalid
 from hardcases.formats import registry
+from hardcases.projects.access import require
 from hardcases.projects.models import Project
-from hardcases.transfers import jobs, reading
+from hardcases.projects.permissions import Can
+from hardcases.testsets.models import Version
+from hardcases.transfers import exporting, jobs, reading
 from hardcases.transfers.mapping import check_mapping
-from hardcases.transfers.models import Import
+from hardcases.transfers.models import Export, Import
 from hardcases.work.actions import enqueue, hint
 from hardcases.work.models import Job
 from hardcases.work.tasks import run_job
@@ -30,8 +34,8 @@ class AlreadyImported(Conflict):
     code, title = "already_imported", "This file was imported"
 
 
-class StillChecking(Conflict):
-    code, title = "still_checking", "The file is still being checked"
+class NotMade(Conflict):
+    code, title = "not_made", "The export is not there"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,16 @@ class Uploaded:
     sha256: str
     size: int
     format: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """An open file with what a browser must be told about it."""
+
+    file: IO[bytes]
+    media_type: str
+    name: str
+    sha256: str
 
 
 def take_file(source: IO[bytes], name: str, *, format_name: str | None = None) -> Uploaded:
@@ -129,3 +143,63 @@ def _job(kind: str, actor: Actor, row: Import, mapping: Mapping[str, Any], name:
     job = enqueue(kind=kind, key=f"{row.pk}/{name}", project_id=row.project_id, payload=payload, total=checked.total if checked else None)
     hint(run_job, job_id=str(job.pk))
     return job
+
+
+@transaction.atomic
+def start_export(*, actor: Actor, project: Project, version: Version | None, q: str | None, format_name: str, media: bool) -> Export:
+    """Have a file made of a frozen version, or of what a search finds when the worker comes to it.
+
+    Pictures are packed as they were received, so only for somebody who may see them so. Raises Invalid, Forbidden, and what the query language refuses.
+    """
+    if actor.user_id is None:
+        raise Forbidden("An export is made for a person; the system itself cannot ask for one. Nothing was made.")
+    if format_name not in registry.WRITERS:
+        known = ", ".join(sorted(registry.WRITERS))
+        raise Invalid(f"No export is made in the format “{format_name[:40]}”. Nothing was made. Known: {known}.")
+    if (version is None) == (q is None):
+        raise Invalid("An export is of a test set's version or of a search, one of the two. Nothing was made.")
+    if q is not None:
+        condition(project, q)
+    if media:
+        require(actor, Can.VIEW_ORIGINAL, project)
+    export_id = uuid.uuid4()
+    payload = {"export": str(export_id), "actor": actor.remembered()}
+    total = version.cases if version else search(project, q or "").count()
+    job = enqueue(kind=exporting.EXPORT, key=str(export_id), project_id=project.pk, payload=payload, total=total)
+    export = Export.objects.create(
+        id=export_id,
+        project=project,
+        version=version,
+        q=q,
+        format=format_name,
+        media=media,
+        job=job,
+        by_id=actor.user_id,
+        by_name=actor.printed_name[:150],
+        expires_at=timezone.now() + exporting.KEEP,
+    )
+    after = {"of": str(export), "format": format_name, "media": media}
+    audit.record(actor, "export.asked", "export", export.pk, project_id=project.pk, after=after)
+    hint(run_job, job_id=str(job.pk))
+    return export
+
+
+def require_made(export: Export) -> str:
+    """The digest of the file. Raises NotMade and NoLongerKept."""
+    if export.sha256 is not None:
+        return export.sha256
+    if export.job.state == "failed":
+        raise NotMade(f"This export was not made: {export.job.failure} Ask for another.")
+    if export.job.state == "done":
+        raise reading.NoLongerKept("This export is not kept any more. Nothing was changed. Ask for another.")
+    raise NotMade("This export is still being made. Ask again in a few seconds.", retry_after=2)
+
+
+def download(*, actor: Actor, export: Export) -> Download:
+    """The file for somebody who may have it; the log says who took it. Raises Forbidden, NotMade, NoLongerKept."""
+    if export.media:
+        require(actor, Can.VIEW_ORIGINAL, export.project)
+    sha256 = require_made(export)
+    file = get_store().open(sha256, size=export.size)
+    audit.record(actor, "export.downloaded", "export", export.pk, project_id=export.project_id, after={"of": str(export), "sha256": sha256})
+    return Download(file=file, media_type=export.media_type, name=export.file_name, sha256=sha256)

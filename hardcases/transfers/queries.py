@@ -3,15 +3,39 @@
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import F, Max
+from django.db.models import F, Max, Q, QuerySet
+from django.db.models.functions import Now
 
 from hardcases.audit.actors import Actor
 from hardcases.projects.access import require
 from hardcases.projects.models import Project
 from hardcases.projects.permissions import Can
-from hardcases.transfers.models import ReportPart
+from hardcases.transfers.models import Export, Import, ReportPart
 from hardcases.transfers.reports import COUNTS, added, chosen, unpacked
 from hardcases.work.models import Job
+
+OPEN = ("queued", "running")
+
+
+def imports_of(project: Project) -> QuerySet[Import]:
+    """The project's imports, with what each list and page shows of them."""
+    return Import.objects.filter(project=project).select_related("check_job", "import_job")
+
+
+def exports_of(project: Project) -> QuerySet[Export]:
+    """The project's exports, with what each list and page shows of them."""
+    return Export.objects.filter(project=project).select_related("job", "version__test_set")
+
+
+def expired_imports() -> QuerySet[Import]:
+    """Imports whose file and reports are kept no longer, once nobody works on them."""
+    busy = Q(check_job__state__in=OPEN) | Q(import_job__state__in=OPEN)
+    return Import.objects.filter(expires_at__lte=Now(), sha256__isnull=False).exclude(busy)
+
+
+def expired_exports() -> QuerySet[Export]:
+    """Exports whose file is kept no longer."""
+    return Export.objects.filter(expires_at__lte=Now(), sha256__isnull=False)
 
 
 def require_still(actor: Actor, project: Project) -> None:

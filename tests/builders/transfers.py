@@ -6,6 +6,7 @@ import zipfile
 from typing import Any
 
 from hardcases.audit.actors import Actor
+from hardcases.blobs.store import get_store
 from hardcases.projects.models import Project
 from hardcases.transfers import actions, queries
 from hardcases.transfers.models import Import
@@ -66,3 +67,14 @@ def rows(row: Import, status: str | None = None) -> list[dict[str, Any]]:
     row.refresh_from_db()
     assert row.job is not None
     return list(queries.rows_of(row.job, status))
+
+
+def exported(project: Project, *, kind: str, media: bool = False, version: Any = None, q: str | None = None) -> bytes:
+    """A finished export's file."""
+    asked = {"version": version, "q": ("" if q is None else q) if version is None else None}
+    export = actions.start_export(actor=people.actor(project, "curator"), project=project, format_name=kind, media=media, **asked)
+    job = done(export.job)
+    assert (job.state, job.failure) == ("done", "")
+    export.refresh_from_db()
+    assert export.sha256 is not None
+    return get_store().read(export.sha256)
