@@ -4,7 +4,6 @@ from uuid import UUID
 
 from hardcases.errors import NotFound
 from hardcases.projects.models import Project
-from hardcases.transfers import queries
 from hardcases.transfers.models import Export, Import
 
 NO_IMPORT = "There is no such import in this project. Check the address."
@@ -13,7 +12,7 @@ NO_EXPORT = "There is no such export in this project. Check the address."
 
 def import_for(project: Project, import_id: UUID) -> Import:
     """The import, with its jobs. Raises NotFound."""
-    found = queries.imports_of(project).filter(pk=import_id).first()
+    found = Import.objects.filter(project=project, pk=import_id).select_related("check_job", "import_job").first()
     if found is None:
         raise NotFound(NO_IMPORT)
     found.project = project
@@ -22,7 +21,7 @@ def import_for(project: Project, import_id: UUID) -> Import:
 
 def export_for(project: Project, export_id: UUID) -> Export:
     """The export, with its job. Raises NotFound."""
-    found = queries.exports_of(project).filter(pk=export_id).first()
+    found = Export.objects.filter(project=project, pk=export_id).select_related("job", "version__test_set").first()
     if found is None:
         raise NotFound(NO_EXPORT)
     found.project = project

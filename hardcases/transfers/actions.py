@@ -99,15 +99,19 @@ def create_import(*, actor: Actor, project: Project, uploaded: Uploaded) -> Impo
 
 
 @transaction.atomic
-def start_check(*, actor: Actor, row: Import, mapping: Mapping[str, Any]) -> Job:
-    """Have a worker go through the file and say what importing it would do. Another check takes the place of the last. Raises AlreadyImported."""
+def start_check(*, actor: Actor, row: Import, mapping: Mapping[str, Any], format_name: str | None = None) -> Job:
+    """Have a worker go through the file and say what importing it would do. Another check takes the place of the last. Raises AlreadyImported, Invalid."""
     held = _held(row)
     if held.import_job is not None:
         raise AlreadyImported("This file was imported, or is being imported. Nothing was changed. Upload it again to check it again.")
-    check_mapping(row.project, mapping)
+    check_mapping(held.project, mapping)
+    if format_name is not None:
+        reading.reader_of(format_name)
+        held.format = format_name
     held.check_job = _job(jobs.CHECK, actor, held, mapping, uuid.uuid4().hex)
     held.mapping = dict(mapping)
-    held.save(update_fields=["check_job", "mapping"])
+    held.preview = None
+    held.save(update_fields=["check_job", "mapping", "format", "preview"])
     return held.check_job
 
 
@@ -121,7 +125,7 @@ def start_import(*, actor: Actor, row: Import, mapping: Mapping[str, Any] | None
             hint(run_job, job_id=str(held.import_job.pk))
         return held.import_job
     if mapping is not None:
-        check_mapping(row.project, mapping)
+        check_mapping(held.project, mapping)
         held.mapping = dict(mapping)
     held.import_job = _job(jobs.IMPORT, actor, held, held.mapping, "import")
     held.save(update_fields=["import_job", "mapping"])

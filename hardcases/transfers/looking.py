@@ -1,5 +1,6 @@
 """What a check sees on its way through a file, for the page where people say what its names mean."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from hardcases.transfers.items import last_part, place_of
 
 ROWS, NAMES = 20, 100
 TEXT = 80
+_UNKNOWN_CLASS = re.compile(
+    "“([^”…]+)” is no class of the project"
+)  # as readers say it; a name that they had to cut cannot be mapped by its beginning
 
 
 class Looker:
@@ -31,6 +35,8 @@ class Looker:
                     self.rows.append(_row(entry))
                 _count(self.unknown_classes, (name for name in _classes(entry) if name not in self.classes))
                 _count(self.unknown_attributes, (name for name in entry.attributes if name not in self.attributes))
+            elif named := _UNKNOWN_CLASS.search(entry.problem):
+                _count(self.unknown_classes, [named[1]] * entry.count)
 
     def preview(self) -> dict[str, Any]:
         """As it is stored."""

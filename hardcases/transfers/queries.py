@@ -1,6 +1,6 @@
 """Reads of imports and exports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db.models import F, Max, Q, QuerySet
@@ -46,6 +46,11 @@ def require_still(actor: Actor, project: Project) -> None:
 def position_of(job: Job) -> int:
     """How many entries of the file are done."""
     return ReportPart.objects.filter(job=job).aggregate(end=Max(F("first") + F("entries")))["end"] or 0
+
+
+def full(counts: Mapping[str, int] | None) -> dict[str, int]:
+    """Counts of which none is missing."""
+    return added({}, counts or {})
 
 
 def counts_of(job: Job) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from hardcases.transfers import api as rest
+from hardcases.transfers import views
 
 _IMPORTS, _EXPORTS = "projects/<slug:project>/imports/", "projects/<slug:project>/exports/"
 api: list[URLPattern] = [
@@ -15,4 +16,10 @@ api: list[URLPattern] = [
     path(f"{_EXPORTS}<uuid:export_id>/download/", rest.ExportDownload.as_view(), name="api-export-download"),
     path(f"{_EXPORTS}<uuid:export_id>/digest/", rest.ExportDigest.as_view(), name="api-export-digest"),
 ]
-pages: list[URLPattern] = []
+_PAGES = "p/<slug:project>/transfers/"
+pages: list[URLPattern] = [
+    path(_PAGES, views.TransferListPage.as_view(), name="transfer-list"),
+    path(f"{_PAGES}import/", views.ImportNewPage.as_view(), name="import-new"),
+    path(f"{_PAGES}export/", views.ExportNewPage.as_view(), name="export-new"),
+    path(f"{_PAGES}imports/<uuid:import_id>/", views.ImportPage.as_view(), name="import-page"),
+]
