@@ -20,7 +20,7 @@ class Classes:
         self._known = frozenset(options.classes)
         self.mapping: Mapping[str, str | None] = part(options, "classes")
         for name, target in self.mapping.items():
-            if target is not None and target not in self._known:
+            if target is not None and (not isinstance(target, str) or target not in self._known):
                 raise Invalid(
                     f"The mapping turns {shown(name)} into {shown(str(target))}, which is no class of the project. Nothing was imported. Correct the mapping."
                 )

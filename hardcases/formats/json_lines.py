@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
-from hardcases.errors import Invalid
 from hardcases.formats import strict
 from hardcases.formats.dialogues import translated
 from hardcases.formats.exchange import Finding, Item, Options, Package
@@ -54,7 +53,7 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[str, dict[str, Any] | Finding]]:
             continue
         yield place, value if isinstance(value, dict) else Finding(place=place, problem="This line is not a JSON object.")
     if not number:
-        raise Invalid("The file is empty. Nothing was imported. Send one JSON object a line.")
+        yield "", Finding(place="", problem="The file is empty.", lost=False)
 
 
 def _list(file: IO[bytes]) -> Iterator[tuple[str, dict[str, Any] | Finding]]:

@@ -160,10 +160,10 @@ def _plain(name: str) -> str:
 def only_member(package: Package, suffixes: Sequence[str], wanted: object = None) -> str:
     """The one member with one of the endings, or the one that the mapping names. Raises `Invalid` where there is none or more than one."""
     names = package.names()
-    if isinstance(wanted, str):
-        if wanted in names:
+    if wanted is not None:
+        if isinstance(wanted, str) and wanted in names:
             return wanted
-        raise Invalid(f"The package holds no file {shown(wanted)}. Nothing was imported. Name one that is in it.")
+        raise Invalid(f"The package holds no file {shown(str(wanted))}. Nothing was imported. Name one that is in it.")
     if len(names) == 1:
         return names[0]
     found = [name for name in names if name.lower().endswith(tuple(suffixes))]

@@ -19,12 +19,31 @@ _DENSE = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".parquet")
 Table = Callable[[Iterable[Item], IO[bytes], Options], None]
 
 
+class Names:
+    """Names of pictures that no two have in common, made of the last parts of their own."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def of(self, item: Item, folder: str = FOLDER) -> str:
+        """The last part of the picture's own name, or of its case's, with nothing unusual in it, in `folder`."""
+        wanted = (item.file or "").rpartition("/")[2] or item.key or item.external_id or "picture"
+        stem, dot, ending = _UNUSUAL.sub("_", wanted).lstrip(".").rpartition(".")
+        stem, ending = (stem or "picture", dot + ending) if dot else (ending or "picture", "")
+        number, name = 1, f"{folder}{stem}{ending}"
+        while name.lower() in self._taken:
+            number += 1
+            name = f"{folder}{stem}-{number}{ending}"
+        self._taken.add(name.lower())
+        return name
+
+
 class Bundle:
     """A zip archive that is being written. Members are streamed; a name is given once."""
 
     def __init__(self, out: IO[bytes]) -> None:
         self._zip = zipfile.ZipFile(out, "w")
-        self._taken: set[str] = set()
+        self._names = Names()
 
     def close(self) -> None:
         self._zip.close()
@@ -38,42 +57,36 @@ class Bundle:
         with self._zip.open(info, "w", force_zip64=True) as file:
             yield file
 
-    def name_for(self, item: Item, folder: str = FOLDER) -> str:
-        """A name for the item's picture that is nobody else's: the last part of its own, or of its key, with nothing unusual in it."""
-        wanted = (item.file or "").rpartition("/")[2] or item.key or item.external_id or "picture"
-        stem, dot, ending = _UNUSUAL.sub("_", wanted).lstrip(".").rpartition(".")
-        stem, ending = (stem or "picture", dot + ending) if dot else (ending or "picture", "")
-        number, name = 1, f"{folder}{stem}{ending}"
-        while name.lower() in self._taken:
-            number += 1
-            name = f"{folder}{stem}-{number}{ending}"
-        self._taken.add(name.lower())
-        return name
+    def add_bytes(self, name: str, data: bytes) -> None:
+        """A member of these bytes."""
+        with self.member(name) as file:
+            file.write(data)
 
-    def add_picture(self, item: Item, media: Media, folder: str = FOLDER) -> Item:
-        """Packs the item's picture and returns the item with the name that it got."""
-        name = self.name_for(item, folder)
-        with media(item) as source, self.member(name) as target:
-            shutil.copyfileobj(source, target, 2**20)
+    def add_file(self, name: str, file: IO[bytes]) -> None:
+        """What was written aside, from its beginning."""
+        file.seek(0)
+        with self.member(name) as target:
+            shutil.copyfileobj(file, target, 2**20)
+
+    def add_picture(self, item: Item, media: Media | None, folder: str = FOLDER) -> Item:
+        """The item with the name that its picture got; packed, if there is `media`."""
+        if item.file is None:
+            return item
+        name = self._names.of(item, folder)
+        if media is not None:
+            with media(item) as source, self.member(name) as target:
+                shutil.copyfileobj(source, target, 2**20)
         return replace(item, file=name)
-
-    def add_pictures(self, items: Iterable[Item], media: Media | None, folder: str = FOLDER) -> Iterator[Item]:
-        """The items, each after its picture was packed; without `media` they only get their names."""
-        for item in items:
-            if item.file is None:
-                yield item
-            elif media is None:
-                yield replace(item, file=self.name_for(item, folder))
-            else:
-                yield self.add_picture(item, media, folder)
 
 
 @contextmanager
 def bundled(out: IO[bytes]) -> Iterator[Bundle]:
-    """A bundle that is finished when the block ends."""
+    """A bundle that is finished when the block ends; where it ends with an error, what was written is of no use."""
     bundle = Bundle(out)
-    yield bundle
-    bundle.close()
+    try:
+        yield bundle
+    finally:
+        bundle.close()
 
 
 @contextmanager
@@ -81,13 +94,6 @@ def aside() -> Iterator[IO[bytes]]:
     """A file to write to while pictures are packed: in memory while it is small, then without a name on disk."""
     with tempfile.SpooledTemporaryFile(_SPOOLED) as file:
         yield file
-
-
-def add_file(bundle: Bundle, name: str, file: IO[bytes]) -> None:
-    """Packs what was written aside."""
-    file.seek(0)
-    with bundle.member(name) as target:
-        shutil.copyfileobj(file, target, 2**20)
 
 
 def table_or_bundle(table: Table, name: str) -> Writer:
@@ -98,7 +104,7 @@ def table_or_bundle(table: Table, name: str) -> Writer:
             table(items, out, options)
             return
         with bundled(out) as bundle, aside() as file:
-            table(bundle.add_pictures(items, media), file, options)
-            add_file(bundle, name, file)
+            table((bundle.add_picture(item, media) for item in items), file, options)
+            bundle.add_file(name, file)
 
     return write

@@ -45,13 +45,14 @@ class PackedPictures:
         """What was met many times, once for each kind."""
         return self._tally.findings()
 
-    def size(self, member: str) -> tuple[int, int] | None:
-        """Width and height of the upright picture in pixels; None where its beginning cannot be read."""
-        try:
-            with self._package.open(member) as file:
-                return upright_size(file)
-        except (KeyError, Refusal):
-            return None
+
+def upright_size_of(package: Package, member: str) -> tuple[int, int] | None:
+    """Width and height of the upright picture in pixels; None where its beginning cannot be read."""
+    try:
+        with package.open(member) as file:
+            return upright_size(file)
+    except (KeyError, Refusal):
+        return None
 
 
 def _with_file(item: Item, name: str | None) -> Item:

@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from contextlib import ExitStack
+from functools import cache
 
 from hardcases.formats.exchange import Finding, Item, Options
 from hardcases.formats.packages import open_package
@@ -32,6 +33,7 @@ def zipped(members, **options):
     return out.getvalue()
 
 
+@cache
 def png(width=8, height=4):
     """A grey picture of this size."""
 
