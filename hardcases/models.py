@@ -1,13 +1,14 @@
 """The schema of this app at a glance: every room's tables."""
 
 from hardcases.audit.models import AuditEvent, AuditSeal
-from hardcases.cases.models import Case, ExternalId, Sighting
+from hardcases.cases.models import BulkPart, Case, ExternalId, Sighting
 from hardcases.groups.models import ActCase, Fingerprint, Group, GroupAct, GroupDay, Separation
 from hardcases.labels.models import CurrentLabel, LabelRevision
 from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, SignInLink, Team, TeamMembership, User
 from hardcases.repairs.models import RepairRule
 from hardcases.sampling.models import LeftOut, SamplingRule, SamplingTally
 from hardcases.testsets.models import DraftChange, Entry, Erasure, PinnedAttributes, Snapshot, Stratum, TestSet, Touch, TreeNode, Version
+from hardcases.transfers.models import Export, Import, ReportPart
 from hardcases.web.models import IdempotencyReply
 from hardcases.work.models import Job, OutboxEvent
 
@@ -17,18 +18,21 @@ __all__ = [
     "Attribute",
     "AuditEvent",
     "AuditSeal",
+    "BulkPart",
     "Case",
     "Counter",
     "CurrentLabel",
     "DraftChange",
     "Entry",
     "Erasure",
+    "Export",
     "ExternalId",
     "Fingerprint",
     "Group",
     "GroupAct",
     "GroupDay",
     "IdempotencyReply",
+    "Import",
     "Job",
     "LabelRevision",
     "LeftOut",
@@ -37,6 +41,7 @@ __all__ = [
     "PinnedAttributes",
     "Project",
     "RepairRule",
+    "ReportPart",
     "SamplingRule",
     "SamplingTally",
     "Separation",

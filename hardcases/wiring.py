@@ -32,6 +32,10 @@ from hardcases.testsets.erasure import erase_case as erase_from_test_sets
 from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
 from hardcases.testsets.models import Snapshot
 from hardcases.testsets.queries import stratum_term
+from hardcases.transfers import expiry, exporting
+from hardcases.transfers import jobs as transfers
+from hardcases.transfers import sweeps as transfer_sweeps
+from hardcases.transfers.models import Export, Import
 from hardcases.work import upkeep
 from hardcases.work.registry import register_job, register_sweep
 
@@ -61,6 +65,10 @@ SENTENCES = {
     "sampling.changed": _("changed the sampling rules"),
     "case.labelled": _("labelled %(object)s"),
     "case.batch_labelled": _("labelled several cases"),
+    "import.started": _("began to import %(file)s"),
+    "export.asked": _("asked for an export of %(of)s as %(format)s"),
+    "export.made": _("had an export of %(of)s made: %(cases)s cases"),
+    "export.downloaded": _("downloaded an export of %(of)s"),
     "test_set.created": _("made the test set %(slug)s"),
     "stratum.created": _("named the stratum %(slug)s"),
     "draft.changed": _("changed a draft: %(added)s cases added, %(removed)s removed"),
@@ -92,9 +100,16 @@ def connect() -> None:
     register_job(test_sets.FREEZE, test_sets.freeze_large)
     register_job(test_sets.SNAPSHOT, test_sets.write_snapshot)
     on_erase(erase_from_test_sets)
+    register_job(transfers.CHECK, transfers.check)
+    register_job(transfers.IMPORT, transfers.run_import)
+    register_job(exporting.EXPORT, exporting.run_export)
+    register_sweep("transfers", transfer_sweeps.sweep)
+    on_erase(expiry.forget)
     register_sweep("work.upkeep", upkeep.upkeep_of_the_day)
     register_job(upkeep.UPKEEP, upkeep.tidy)
     key = Concat("project__key_prefix", Value("-"), Cast("number", CharField()))
     register_blobs(Case, "stored_sha256", "thumbnail_sha256", "display_sha256", mentions=("sha256",), where=~Q(state="erased"), called=key)
     register_blobs(Snapshot, "sha256")
     expect([*AUDIT_GUARDS, *CASE_GUARDS, *GROUP_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS])
+    register_blobs(Import, "sha256", called=Concat(Value("import of "), "file_name"))
+    register_blobs(Export, "sha256")

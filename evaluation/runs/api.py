@@ -7,7 +7,6 @@ from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,6 +23,7 @@ from hardcases.projects.doors import ProjectAPI
 from hardcases.projects.permissions import Can
 from hardcases.testsets.access import version_for
 from hardcases.web.idempotency import content_hash, idempotent
+from hardcases.web.negotiation import AnyFormat
 from hardcases.web.pages import file_response
 from hardcases.web.pagination import BadCursor, keyset_page
 from hardcases.web.queries import ListParameters, Parameters, read_parameters
@@ -139,18 +139,6 @@ class DownloadParameters(Parameters):
 
     replicate = serializers.IntegerField(min_value=0, max_value=9_999, required=False, default=0)
     format = serializers.ChoiceField(choices=["parquet"], required=False, default="parquet")
-
-
-class AnyFormat(BaseContentNegotiation):
-    """`?format=` names a file format here, not a renderer."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        """The only one."""
-        return next(iter(parsers), None)
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        """JSON, for problems."""
-        return renderers[0], renderers[0].media_type
 
 
 class RunPredictions(ProjectAPI):

@@ -16,7 +16,6 @@ from django.db.models.functions import Now
 from evaluation.registry.models import Replicate
 from evaluation.runs import figures, reports, states
 from evaluation.runs.cohort import members_of, positive_class
-from evaluation.runs.heartbeat import beating
 from evaluation.runs.material import Material, PredictionsBroken, material_of
 from evaluation.runs.models import Part, Run, Shard
 from evaluation.runs.predictors import Input, ModelUnusable, predictor_for
@@ -25,6 +24,7 @@ from hardcases.audit.actors import SYSTEM
 from hardcases.blobs.store import BlobDamaged, BlobMissing, get_store
 from hardcases.formats.predictions import PartUnreadable, Predictions, to_parquet
 from hardcases.work import leases
+from hardcases.work.heartbeat import beating, holding
 from hardcases.work.models import OutboxEvent
 from hardcases.work.pause import point
 
@@ -59,7 +59,7 @@ def _predict(run: Run, shard: Shard) -> None:
     predictor = predictor_for(replicate, cases.classes, positive_class(run.test_set_version))
     inputs = [Input(cases.content(row), cases.kind(row)) for row in range(shard.first, shard.last)]
     store, answers, milliseconds = get_store(), Answering(len(inputs), len(cases.classes)), []
-    with beating(lambda: _extended(shard)):
+    with holding(shard):
         started = time.monotonic()
         for batch in predictor.predict(inputs):
             answers.add(batch.scores, batch.failures)
@@ -81,14 +81,6 @@ def _predict(run: Run, shard: Shard) -> None:
             sha256=sha256,
             side_sha256=side,
         )
-
-
-def _extended(shard: Shard) -> bool:
-    try:
-        leases.extend(shard)
-    except leases.LeaseLostError:
-        return False
-    return True
 
 
 class Answering:

@@ -1,7 +1,7 @@
 """Who acts. Every action takes an Actor, so that a page, the API, a worker and a command leave the same kind of trace."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,15 @@ class Actor:
     def during(self, *, request_id: str, address: str | None) -> Self:
         """The same actor within a request."""
         return replace(self, request_id=request_id, address=address)
+
+    def remembered(self) -> dict[str, Any]:
+        """As JSON, for a job that goes on under the name of whoever asked for it."""
+        return {**vars(self), "scopes": None if self.scopes is None else sorted(self.scopes)}
+
+    @classmethod
+    def recalled(cls, said: dict[str, Any]) -> Self:
+        """From what `remembered` gave."""
+        return cls(**{**said, "scopes": None if said["scopes"] is None else frozenset(said["scopes"])})
 
 
 SYSTEM = Actor(kind="system", name="system")

@@ -4,7 +4,7 @@ A column whose name ends with sha256 is entered either as one that `holds` a blo
 somebody forgot, because a forgotten column would mean deleted evidence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.db.models.expressions import Combinable
 from numpy.typing import NDArray
 
-from hardcases.blobs.store import BlobStore
+from hardcases.blobs.store import BlobStore, get_store
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,13 @@ def orphans(store: BlobStore, *, untouched_since: datetime) -> Iterator[str]:
     for blob in store.iter_untouched_since(untouched_since):
         if not _contains(named, _prefix(blob.digest)) and not any(owner.holds_any(blob.digest) for owner in BLOB_OWNERS.values()):
             yield blob.digest
+
+
+def forget_unheld(digests: Iterable[str], *, since: datetime) -> None:
+    """Remove at once the files of digests that no row holds any more, unless they were written again since then. Called after the commit that let go of them."""
+    for digest in digests:
+        if not any(owner.holds_any(digest) for owner in BLOB_OWNERS.values()):
+            get_store().delete_untouched(digest, since=since)
 
 
 def _prefix(digest: str) -> int:

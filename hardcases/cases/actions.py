@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -17,7 +17,7 @@ from hardcases.cases import content as contents
 from hardcases.cases import queries, replies
 from hardcases.cases.content import Sent, Taken
 from hardcases.cases.models import DECLINE_REASONS, Case, ExternalId, Sighting
-from hardcases.cases.steps import Fields, Filing, Report, Reported, Sorted, lock_cases, mended, sort_fields
+from hardcases.cases.steps import Fields, Filing, Report, Reported, Sorted, check_time, lock_cases, mended, sort_fields
 from hardcases.cases.tasks import in_lots, make_media
 from hardcases.database.prepared import Given, Prepared
 from hardcases.errors import Conflict, Detail, Invalid, Refusal
@@ -25,8 +25,6 @@ from hardcases.projects.models import Attribute, Project
 from hardcases.sampling.models import LeftOut
 from hardcases.work.actions import hint
 
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-CLOCKS_DIFFER = timedelta(days=1)
 LONGEST_SNOOZE = timedelta(days=366)
 DECISIONS = ("accepted", "declined", "snoozed")
 
@@ -64,7 +62,7 @@ def _file(actor: Actor, project: Project, reports: Sequence[Report], *, sampled:
     declared = _DECLARED.all(project=project.pk)
     for index, report in enumerate(reports):
         try:
-            _check_time(report.fields.captured_at)
+            check_time(report.fields.captured_at)
             fit[index] = report, sort_fields(report.fields, project, declared)
         except Invalid as refusal:
             outcomes[index] = refusal
@@ -94,13 +92,6 @@ def receive_case(*, actor: Actor, project: Project, content: Taken, fields: Fiel
     if isinstance(outcome, Refusal):
         raise outcome
     return outcome
-
-
-def _check_time(captured_at: datetime | None) -> None:
-    if captured_at is None or EARLIEST <= captured_at <= timezone.now() + CLOCKS_DIFFER:
-        return
-    sentence = "captured_at lies before 1970 or more than a day ahead of the server's clock."
-    raise Invalid(f"{sentence} Nothing was stored. Send the true time.", errors=[Detail(pointer="/captured_at", detail=sentence)])
 
 
 def _record(actor: Actor, project: Project, filed: Sequence[Reported]) -> None:

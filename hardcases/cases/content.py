@@ -74,10 +74,11 @@ _KNOWN: PreparedMany[tuple[str, str, str]] = PreparedMany(
 )
 
 
-def take(project: Project, sent: Sequence[Sent]) -> list[Taken | Refusal]:
+def take(project: Project, sent: Sequence[Sent], *, rehearse: bool = False) -> list[Taken | Refusal]:
     """Take in the contents of one request, in order: each is either safe in the store or refused with a sentence, leaving nothing behind.
 
-    A content that the project already has is neither decoded nor written again. A full store (507) refuses the request as a whole.
+    A content that the project already has is neither decoded nor written again. A full store (507) refuses the request as a whole. A rehearsal
+    only finds out what would be refused and leaves nothing in the store.
     """
     store = get_store()
     received = _receive_all(store, sent)
@@ -98,7 +99,8 @@ def take(project: Project, sent: Sequence[Sent]) -> list[Taken | Refusal]:
             taken.append(facts)
             writing += [keep] if keep is not None else []
             whole += [keep] if keep is not None and keep is not item else []
-        store.commit_all(writing)
+        if not rehearse:
+            store.commit_all(writing)
         return taken
     finally:
         for item in whole:

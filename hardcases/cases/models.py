@@ -12,6 +12,7 @@ from django.utils.deconstruct import deconstructible
 from hardcases.cases.keys import group_key
 from hardcases.projects.models import Project
 from hardcases.sampling.models import SamplingRule
+from hardcases.work.models import Job
 
 KINDS = ("image", "text", "record")
 STATES = ("inbox", "accepted", "declined", "snoozed", "erased")
@@ -115,6 +116,7 @@ class Case(models.Model):
             models.Index(fields=["project", "state", "-id"], name="case_by_state"),
             models.Index(fields=["project", "-id"], name="case_newest"),
             models.Index(fields=["project", "received_at"], name="case_by_time"),
+            models.Index(fields=["project", "file_name"], name="case_by_file_name"),  # a file of labels may know cases by nothing else
             models.Index(fields=["media_state"], name="case_media_due", condition=Q(media_state="pending")),
             models.Index(fields=["project", "group_number", "state", "id"], name="case_by_group"),
             models.Index(fields=["media_state", "id"], name="case_group_due", condition=Q(group_number__isnull=True)),
@@ -165,3 +167,23 @@ class Sighting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.case_id} at {self.at}"
+
+
+class BulkPart(models.Model):
+    """What a bulk change did to a run of cases, so that it can be taken back, and the place to go on from: `last` is the primary key of the last case it looked at.
+
+    `changes` is JSON, deflated: for each changed case its primary key, and the columns before and after.
+    """
+
+    job = models.ForeignKey(Job, on_delete=models.PROTECT, related_name="+")
+    last = models.BigIntegerField()
+    changed = models.PositiveIntegerField()
+    unchanged = models.PositiveIntegerField()
+    left_alone = models.PositiveIntegerField()
+    changes = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "last"], name="bulk_part_once")]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} to {self.last}"

@@ -4,7 +4,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import F
@@ -17,13 +17,16 @@ from hardcases.cases.content import Taken
 from hardcases.cases.models import Case, ExternalId, Sighting
 from hardcases.database.inserting import insert
 from hardcases.database.prepared import Given, PreparedMany
-from hardcases.errors import Conflict, Invalid, Refusal
+from hardcases.errors import Conflict, Detail, Invalid, Refusal
 from hardcases.projects.models import Attribute, Project
 from hardcases.projects.steps import next_numbers
 from hardcases.sampling.deciding import Decision
 from hardcases.sampling.models import LeftOut
 from hardcases.sampling.rules import Arrival
 from hardcases.sampling.steps import Sampler
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,10 @@ class Sorted:
 class ExternalIdTaken(Conflict):
     code, title = "external_id_taken", "This external id belongs to another content"
 
+    def __init__(self, name: str, key: str) -> None:
+        sentence = f"The external id “{name}” belongs to {key}, which has other content. Nothing was stored. Use another id for this one."
+        super().__init__(sentence, extra={"key": key})
+
 
 class LeakRefused(Invalid):
     code, title = "training_data", "A model of this project was trained on this content"
@@ -86,6 +93,17 @@ class LeakRefused(Invalid):
 
 class ErasedBefore(Conflict):
     code, title = "erased", "This content was erased from the project"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"This content was erased from the project as {key}. It is not stored again.", extra={"key": key})
+
+
+def check_time(captured_at: datetime | None) -> None:
+    """Raises Invalid for a time that cannot be true."""
+    if captured_at is None or EARLIEST <= captured_at <= timezone.now() + CLOCKS_DIFFER:
+        return
+    sentence = "captured_at lies before 1970 or more than a day ahead of the server's clock."
+    raise Invalid(f"{sentence} Nothing was stored. Send the true time.", errors=[Detail(pointer="/captured_at", detail=sentence)])
 
 
 def sort_fields(fields: Fields, project: Project, declared: Iterable[Attribute]) -> Sorted:
@@ -209,15 +227,10 @@ class Filing:
         content, name = report.content, report.fields.external_id
         named = self.by_name.get(name) if name else None
         if named is not None and named.sha256 != content.sha256:
-            key = self._key(named)
-            sentence = (
-                f"The external id “{name}” belongs to {key}, which has other content. Nothing was stored. Use another id for this one."
-            )
-            raise ExternalIdTaken(sentence, extra={"key": key})
+            raise ExternalIdTaken(str(name), self._key(named))
         case = self.by_digest.get(content.sha256)
         if case is not None and case.state == "erased":
-            sentence = f"This content was erased from the project as {self._key(case)}. It is not stored again."
-            raise ErasedBefore(sentence, extra={"key": self._key(case)})
+            raise ErasedBefore(self._key(case))
         created = case is None
         if case is None:
             self._refuse_leak(content)

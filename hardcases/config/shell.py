@@ -38,6 +38,7 @@ MENU = (
     Entry("policy-list", _("Policies"), Can.VIEW),
     Entry("audit-log", _("Audit"), Can.VIEW_AUDIT),
     Entry("project-upload", _("Upload"), Can.REPORT),
+    Entry("transfer-list", _("Files"), Can.EXPORT),
     Entry("project-settings", _("Settings"), Can.MANAGE),
 )
 

@@ -17,6 +17,7 @@ from hardcases.projects import urls as projects
 from hardcases.repairs import urls as repairs
 from hardcases.sampling import urls as sampling
 from hardcases.testsets import urls as testsets
+from hardcases.transfers import urls as transfers
 
 
 def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
@@ -37,6 +38,7 @@ api = [
     *repairs.api,
     *labels.api,
     *testsets.api,
+    *transfers.api,
     *registry.api,
     *runs.api,
     *releases.api,
@@ -50,6 +52,7 @@ pages = [
     *repairs.pages,
     *labels.pages,
     *testsets.pages,
+    *transfers.pages,
     *registry.pages,
     *runs.pages,
     *releases.pages,

@@ -40,6 +40,7 @@ class Finding:
     place: str
     problem: str
     lost: bool = True
+    count: int = 1  # in how many places; `place` is the first of them
 
 
 class Package(Protocol):
@@ -63,6 +64,9 @@ class Options:
     classes: Sequence[str]
     attributes: Sequence[str] = ()
     mapping: Mapping[str, Any] = field(default_factory=dict)
+    about: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # for writers, of the whole: name, description, license, url, creator, version, published
 
 
 Reader = Callable[[Package, Options], Iterator[Item | Finding]]

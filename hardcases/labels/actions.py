@@ -90,6 +90,14 @@ def checked_label(project: Project, said: Any) -> dict[str, Any]:
     return label
 
 
+def check_statement(project: Project, label: Any, note: str = "") -> tuple[dict[str, Any], str]:
+    """The label as it is stored, and its digest. Raises Invalid."""
+    if len(note) > MAX_NOTE:
+        raise Invalid(f"The note is longer than {MAX_NOTE:,} characters. This label was not stored. Shorten it.")
+    checked = checked_label(project, label)
+    return checked, digest_of(checked)
+
+
 def _locked(project: Project, items: Sequence[LabelItem]) -> _Batch:
     numbers = {number for item in items if (number := number_in(project, item.case)) is not None}
     # Locked in one order, so that two batches over the same cases wait for each other instead of blocking each other.
@@ -106,10 +114,7 @@ def _append(actor: Actor, author: int, project: Project, batch: _Batch, item: La
         raise NotFound(f"{NO_CASE} This label was not stored.")
     if case.state == "erased":
         raise Conflict(f"{item.case} was erased for good. This label was not stored.")
-    if len(item.note) > MAX_NOTE:
-        raise Invalid(f"The note is longer than {MAX_NOTE:,} characters. This label was not stored. Shorten it.")
-    label = checked_label(project, item.label)
-    digest = digest_of(label)
+    label, digest = check_statement(project, item.label, item.note)
     newest = batch.newest.get(case.pk)
     if newest is not None and newest.digest == digest:
         return Labelled(case=case, revision=newest, created=False)

@@ -36,6 +36,8 @@ class Can(StrEnum):
     ERASE = "erase"
     LABEL = "label"
     CURATE = "curate"  # drafts, strata, freezing
+    IMPORT = "import"  # files of cases and labels
+    EXPORT = "export"  # have files made of cases and labels
     RUN = "run"  # register model versions, start runs
     MARK_PRODUCTION = "mark_production"
     PROPOSE_POLICY = "propose_policy"
@@ -66,6 +68,8 @@ ROLES: dict[Can, frozenset[Role]] = {
     Can.ERASE: frozenset({Role.ADMIN}),
     Can.LABEL: frozenset({Role.ANNOTATOR, Role.CURATOR, Role.ENGINEER, Role.ADMIN}),
     Can.CURATE: frozenset({Role.CURATOR, Role.ADMIN}),
+    Can.IMPORT: frozenset({Role.CURATOR, Role.ADMIN}),
+    Can.EXPORT: frozenset({Role.CURATOR, Role.ENGINEER, Role.RELEASE_MANAGER, Role.AUDITOR, Role.ADMIN}),
     Can.RUN: frozenset({Role.ENGINEER, Role.RELEASE_MANAGER, Role.ADMIN}),
     Can.MARK_PRODUCTION: frozenset({Role.RELEASE_MANAGER, Role.ADMIN}),
     Can.PROPOSE_POLICY: frozenset({Role.ENGINEER, Role.RELEASE_MANAGER, Role.ADMIN}),
@@ -87,6 +91,8 @@ SCOPES: dict[Can, Scope | None] = {
     Can.ERASE: Scope.ADMIN,
     Can.LABEL: Scope.CURATE,
     Can.CURATE: Scope.CURATE,
+    Can.IMPORT: Scope.CURATE,
+    Can.EXPORT: Scope.CURATE,
     Can.RUN: Scope.RUN,
     Can.MARK_PRODUCTION: Scope.RUN,
     Can.PROPOSE_POLICY: Scope.ADMIN,
@@ -114,6 +120,8 @@ PURPOSES: dict[Can, str] = {
     Can.ERASE: "erase cases",
     Can.LABEL: "label cases",
     Can.CURATE: "change test sets",
+    Can.IMPORT: "import cases and labels",
+    Can.EXPORT: "export cases and labels",
     Can.RUN: "register models and start runs",
     Can.MARK_PRODUCTION: "say what is in production",
     Can.PROPOSE_POLICY: "propose policies",

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from hardcases.cases.models import DECLINE_REASONS, Case
 from hardcases.groups import actions as group_actions
-from hardcases.models import ApiToken, User
+from hardcases.models import ApiToken, Export, User
 from hardcases.projects import people as accounts
 from hardcases.projects import teams
 from hardcases.projects.authentication import person
@@ -24,7 +24,7 @@ from hardcases.repairs.queries import findings
 from hardcases.repairs.rules import Rule
 from hardcases.sampling.actions import set_rules
 from hardcases.work.tasks import all_due
-from tests.builders import cases, groups, people, runs, testsets
+from tests.builders import cases, groups, people, runs, testsets, transfers
 from tests.builders.releases import GUARD, OVERALL, Scene, a_scene
 from tests.contracts.test_permissions import Address
 
@@ -57,6 +57,7 @@ class Stage:
             ("quarantine/", "number", "repair"),
             ("quarantine/", "group", "finding"),
             ("teams/", "username", "colleague"),
+            ("/start/", "import_id", "unread"),
         ):
             if part in address.route and name in found:
                 found[name] = self.names[other]
@@ -85,6 +86,12 @@ def a_stage() -> Stage:
     testsets.draft(scene.version.test_set, add=[testsets.a_case(project)])
     release = scene.release(OVERALL, GUARD | {"name": "Guard", "min_n": 1_000, "if_too_few": "accept"})
     waiting = runs.start(scene.run.model_version, scene.version)
+    owner = person(project.owner)
+    imported = transfers.uploaded(project, transfers.jsonl({"text": "Imported."}, {"text": " "}), actor=owner)
+    transfers.run(imported, actor=owner)
+    unread = transfers.uploaded(project, transfers.jsonl({"text": "Not yet.", "label": "cyst"}), actor=owner)
+    transfers.check(unread, actor=owner)
+    transfers.exported(project, kind="jsonl")
     for due in all_due():  # thumbnails; the run waits for its predictions
         due.task(**due.kwargs)
     people.a_token(project, "report", by=member)
@@ -124,6 +131,9 @@ def a_stage() -> Stage:
         "colleague": colleague.username,
         "code": code,
         "job": UUID(int=0),
+        "import_id": imported.pk,
+        "unread": unread.pk,
+        "export_id": Export.objects.get().pk,
     }
     return Stage(
         scene,
@@ -226,6 +236,8 @@ def documents(stage: Stage) -> dict[str, Any]:
             "dry_run": True,
         },
         "api-label-list": [{"case": f"{prefix}-22", "label": {"label": "normal"}, "note": "seen"}],
+        "api-import-start": {"mapping": {"classes": {"cyst": "nodule"}, "columns": {"a": None}, "member": "x"}, "dry_run": True},
+        "api-export-list": {"test_set": test_set, "format": "jsonl", "media": False},
         "api-test-set-list": {"slug": "other", "purpose": "x"},
         "api-draft": {"add": [f"{prefix}-1"], "remove": {"q": "portable:true"}},
         "api-version-list": {"reason": "more"},

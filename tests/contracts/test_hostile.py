@@ -20,6 +20,8 @@ from django.test import Client
 from django.urls import Resolver404, resolve
 
 from hardcases.web import queries
+from hardcases.work.models import Job
+from hardcases.work.tasks import all_due
 from tests.contracts import hostile, stage
 from tests.contracts.hostile import CSV, FORM, JSON, NDJSON, YAML, Attack, Deck
 from tests.contracts.stage import Stage
@@ -51,7 +53,7 @@ UNDECLARED = {
     "release-open": ("candidate", "version", "policy"),
     "release-accept": ("check",),
 }
-NO_BODY = {"api-run-predictions"}  # takes files, which have a test of their own
+NO_BODY = {"api-run-predictions", "api-import-list"}  # takes files, which have a test of their own
 
 
 def _writing() -> Iterator[tuple[Address, str]]:
@@ -167,6 +169,8 @@ def _walk(siege: Siege) -> None:
         "api-run-list",
         "api-policies",
         "api-releases",
+        "api-import-list",
+        "api-export-list",
     ):
         path, cursor = siege.stage.path(NAMED[name]), ""
         while cursor is not None:
@@ -244,8 +248,31 @@ def _send_parts(siege: Siege) -> None:
     for what, body in hostile.raw_json(right["api-model-version-list"]):
         parts = hostile.part("version", body) + hostile.part("model", b"\x00onnx", '; filename="m"') + hostile.part("training.txt", body)
         siege.send("POST", path(NAMED["api-model-version-list"]), Attack(what, parts + hostile.END, hostile.MULTIPART))
+    _send_imports(siege)
     for what, yaml in hostile.yamls():
         siege.send("POST", path(NAMED["api-policies"]), Attack(what, yaml, YAML))
+
+
+def _send_imports(siege: Siege) -> None:
+    """Files to import, with mappings and formats that are none."""
+    path = siege.stage.path(NAMED["api-import-list"])
+    file = hostile.part("file", b'{"text": "x"}\n', '; filename="x.jsonl"')
+    for what, document in hostile.hurt({"classes": {"cyst": "nodule"}, "columns": {"site_id": "attributes.site"}, "texts": ["a"]}):
+        parts = file + hostile.part("mapping", json.dumps(document).encode()) + hostile.part("dry_run", b"true")
+        siege.send("POST", path, Attack(what, parts + hostile.END, hostile.MULTIPART))
+    for name in ("format", "dry_run"):
+        for text in hostile.TEXTS:
+            parts = file + hostile.part(name, text.encode("utf-8", "surrogatepass"))
+            siege.send("POST", path, Attack(f"{name} = {text[:30]!r}", parts + hostile.END, hostile.MULTIPART))
+    for what, body in (*hostile.raw_json({"text": "x"}), *hostile.files(siege.stage.names["key"])):
+        for kind in ("jsonl", "csv", "parquet"):
+            parts = hostile.part("file", body, f'; filename="x.{kind}"') + hostile.part("dry_run", b"true")
+            siege.send("POST", path, Attack(f"{what} as {kind}", parts + hostile.END, hostile.MULTIPART))
+    for attack in hostile.frames(["file", "mapping", "format", "dry_run"]):
+        siege.send("POST", path, attack)
+    for due in all_due():  # what was taken is read by a worker, which fails no test but would try again for ever
+        due.task(**due.kwargs)
+    assert not Job.objects.filter(kind__startswith="transfers", state__in=("queued", "running")).exists()
 
 
 def test_forms(siege: Siege) -> None:

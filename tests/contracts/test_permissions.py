@@ -101,6 +101,15 @@ PROJECT: dict[str, dict[str, Can]] = {
     "version-manifest": {"GET": Can.VIEW},
     "version-diff-page": {"GET": Can.VIEW},
     "stratum-list-page": {"GET": Can.VIEW, "POST": Can.CURATE},
+    # hardcases.transfers
+    "api-import-list": {"GET": Can.VIEW, "POST": Can.IMPORT},
+    "api-import": {"GET": Can.VIEW},
+    "api-import-start": {"POST": Can.IMPORT},
+    "api-import-report": {"GET": Can.VIEW},
+    "api-export-list": {"GET": Can.VIEW, "POST": Can.EXPORT},
+    "api-export": {"GET": Can.VIEW},
+    "api-export-download": {"GET": Can.VIEW},
+    "api-export-digest": {"GET": Can.VIEW},
     # evaluation.registry
     "api-model-list": {"GET": Can.VIEW, "POST": Can.RUN},
     "api-model": {"GET": Can.VIEW},

@@ -8,6 +8,9 @@ import structlog
 from django.conf import settings
 from django.db import OperationalError, connection
 
+from hardcases.work.leases import LeaseLostError, extend
+from hardcases.work.models import Leased
+
 log = structlog.get_logger(__name__)
 
 
@@ -45,3 +48,18 @@ def _extended(extend: Callable[[], bool]) -> bool:
     except OperationalError as error:  # a busy database costs one beat of four
         log.warning("heartbeat_missed", reason=str(error))
         return True
+
+
+@contextmanager
+def holding(row: Leased) -> Iterator[None]:
+    """`beating` for a leased row."""
+
+    def kept() -> bool:
+        try:
+            extend(row)
+        except LeaseLostError:
+            return False
+        return True
+
+    with beating(kept):
+        yield

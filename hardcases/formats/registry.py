@@ -1,0 +1,54 @@
+"""The formats by name."""
+
+from collections.abc import Iterator
+
+from hardcases.formats.coco import read_coco
+from hardcases.formats.coco_write import write_coco
+from hardcases.formats.csv_tables import read_csv, write_csv
+from hardcases.formats.exchange import Finding, Item, Options, Package, Reader, Writer
+from hardcases.formats.guess import guess
+from hardcases.formats.json_lines import read_jsonl, write_jsonl
+from hardcases.formats.packages import problems
+from hardcases.formats.packing import table_or_bundle
+from hardcases.formats.parquet_tables import read_parquet, write_parquet
+
+__all__ = ["READERS", "WRITERS", "file_kind", "guess"]
+
+_READING: dict[str, Reader] = {
+    "coco": read_coco,
+    "csv": read_csv,
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+}
+
+
+def _with_problems(reader: Reader) -> Reader:
+    def read(package: Package, options: Options) -> Iterator[Item | Finding]:
+        yield from problems(package)
+        yield from reader(package, options)
+
+    return read
+
+
+READERS: dict[str, Reader] = {name: _with_problems(reader) for name, reader in _READING.items()}
+"""Name → reader. A reader is lazy: it raises a `Refusal` when it is asked for its first item, or for a later one where the rest cannot be read."""
+
+WRITERS: dict[str, Writer] = {
+    "coco": write_coco,
+    "csv": table_or_bundle(write_csv, "cases.csv"),
+    "jsonl": table_or_bundle(write_jsonl, "cases.jsonl"),
+    "parquet": table_or_bundle(write_parquet, "cases.parquet"),
+}
+"""Name → writer. A writer raises `Invalid` for what its format cannot hold; then what it has written so far is to be thrown away."""
+
+_ALONE = {
+    "coco": ("application/json", ".json"),
+    "csv": ("text/csv", ".csv"),
+    "jsonl": ("application/x-ndjson", ".jsonl"),
+    "parquet": ("application/vnd.apache.parquet", ".parquet"),
+}
+
+
+def file_kind(name: str, *, media: bool) -> tuple[str, str]:
+    """Media type and ending of the file that the writer `name` makes, with or without pictures."""
+    return ("application/zip", ".zip") if media else _ALONE.get(name, ("application/zip", ".zip"))

@@ -1,0 +1,35 @@
+"""Says once what a file repeats a hundred thousand times: a finding for each kind of problem, with its first place and the count of all."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hardcases.formats.exchange import Finding
+
+KINDS = 1_000
+
+
+@dataclass
+class _Kind:
+    place: str
+    problem: str
+    count: int = 0
+
+
+class Tally:
+    """Collects problems that take nothing but a part; at most a thousand kinds are told apart, the others are counted together."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, _Kind] = {}
+
+    def add(self, place: str, problem: str, *, kind: str = "", count: int = 1) -> None:
+        """`problem` is a sentence that is true of every place of its kind; without `kind` the sentence is the kind."""
+        name = kind or problem
+        if name not in self._kinds and len(self._kinds) >= KINDS:
+            name, problem = "", "There are more kinds of problems than are told apart."
+        found = self._kinds.setdefault(name, _Kind(place, problem))
+        found.count += count
+
+    def findings(self) -> Iterator[Finding]:
+        """One for each kind, in the order of their first places."""
+        for found in self._kinds.values():
+            yield Finding(place=found.place, problem=found.problem, lost=False, count=found.count)

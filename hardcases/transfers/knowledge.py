@@ -1,0 +1,162 @@
+"""What the project already has of the items of one chunk: asked of the database in a handful of queries, whatever their number."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from hardcases.cases.access import number_in
+from hardcases.cases.models import Case, ExternalId, Sighting
+from hardcases.errors import Conflict, NotFound
+from hardcases.formats.exchange import Item
+from hardcases.labels.models import CurrentLabel
+from hardcases.projects.models import Project
+from hardcases.transfers.items import SAID, distinct, facts_of, last_part
+from hardcases.web.pages import FILE_TYPES
+
+SIGHTINGS = 50  # of a case, on average, that are looked through for what was said before
+_COLUMNS = ("pk", "number", "kind", "sha256", "stored_sha256", "size", "state", "file_name", "media_type")
+
+
+class Known(NamedTuple):
+    """A case as far as an import needs it."""
+
+    pk: int
+    number: int
+    kind: str
+    sha256: str
+    stored_sha256: str
+    size: int
+    state: str
+    file_name: str
+    media_type: str
+
+
+class NotHere(NotFound):
+    code, title = "not_here", "The project has no such case"
+
+
+class NamesDiffer(Conflict):
+    code, title = "names_differ", "The names in this row mean different cases"
+
+
+class Knowledge:
+    """Of a chunk's items: cases by each of their names, and what was said of them."""
+
+    def __init__(self, project: Project, items: Sequence[Item], digests: Iterable[str]) -> None:
+        self.project = project
+        self.by_digest = self._cases("sha256", {*digests, *distinct(item.sha256 for item in items)})
+        numbers = {number for item in items if item.key and (number := number_in(project, item.key)) is not None}
+        self.by_number = {case.number: case for case in self._cases("number", numbers).values()}
+        self.by_name = self._named(distinct(item.external_id for item in items))
+        self._by_file: dict[str, list[Known]] | None = None
+        self._items = items
+        self.told: dict[int, set[int]] = {}
+        self.labels: dict[int, str] = {}
+
+    def _cases(self, column: str, values: Collection[object]) -> dict[object, Known]:
+        if not values:
+            return {}
+        rows = Case.objects.filter(project=self.project, **{f"{column}__in": values}).values_list(*_COLUMNS)
+        return {getattr(case, column): case for case in map(Known._make, rows)}
+
+    def _named(self, names: Sequence[str]) -> dict[str, Known]:
+        if not names:
+            return {}
+        columns = [f"case__{column}" for column in _COLUMNS]
+        rows = ExternalId.objects.filter(project=self.project, value__in=names).values_list("value", *columns)
+        return {name: Known._make(row) for name, *row in rows}
+
+    def key(self, case: Known) -> str:
+        """XR-1061."""
+        return f"{self.project.key_prefix}-{case.number}"
+
+    def meant(self, item: Item) -> list[Known]:
+        """The cases that the item's names mean, each once. Raises NotHere for a digest or a key that means none."""
+        found: dict[int, Known] = {}
+        if item.sha256:
+            self._find(found, self.by_digest.get(item.sha256), "content", item.sha256[:12] + "…")
+        if item.key:
+            number = number_in(self.project, item.key)
+            self._find(found, None if number is None else self.by_number.get(number), "key", item.key)
+        named = self.by_name.get(item.external_id) if item.external_id else None
+        if named is not None:
+            found[named.pk] = named
+        return list(found.values())
+
+    @staticmethod
+    def _find(found: dict[int, Known], case: Known | None, what: str, name: str) -> None:
+        if case is None:
+            raise NotHere(f"The project has no case of the {what} {name[:80]}. This row was not imported.")
+        found[case.pk] = case
+
+    def case_of(self, item: Item) -> Known:
+        """The one case that an item without content speaks of. Raises NotHere and NamesDiffer."""
+        found = self.meant(item)
+        if len(found) > 1:
+            keys = " and ".join(self.key(case) for case in found)
+            raise NamesDiffer(f"The names in this row mean {keys}. Nothing of it was imported. Leave out the name that is wrong.")
+        if found:
+            return found[0]
+        if item.file:
+            return self._of_file(last_part(item.file))
+        if item.external_id:
+            raise NotHere(
+                f"The project has no case of the external id “{item.external_id[:80]}”, and the row brings no content. It was not imported."
+            )
+        raise NotHere(
+            "The row brings no content and no name of a case: a key, an external id, a SHA-256 or a file name. It was not imported."
+        )
+
+    def _of_file(self, name: str) -> Known:
+        """By the name its picture was sent with, where only one case has it; or by the name that our own exports give it."""
+        if self._by_file is None:
+            self._by_file = self._files()
+        found = self._by_file.get(name, [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            keys = ", ".join(self.key(case) for case in found[:3])
+            raise NamesDiffer(
+                f"Several cases were sent as {name[:80]}: {keys}. This row was not imported. Name the case by its key or its SHA-256."
+            )
+        raise NotHere(
+            f"The package holds no file {name[:80]}, and the project has no case that was sent under this name. This row was not imported."
+        )
+
+    def _files(self) -> dict[str, list[Known]]:
+        names = {last_part(item.file) for item in self._items if item.file}
+        found: dict[str, list[Known]] = {}
+        rows = Case.objects.filter(project=self.project, file_name__in=names).order_by("pk").values_list(*_COLUMNS)
+        for case in map(Known._make, rows):
+            found.setdefault(case.file_name, []).append(case)
+        numbers = {
+            number: name for name in names - found.keys() if (number := number_in(self.project, name.rpartition(".")[0])) is not None
+        }
+        for case in self._cases("number", set(numbers)).values():
+            name = numbers[case.number]
+            if name == exported_name(self.project, case.number, case.media_type):
+                found[name] = [case]
+        return found
+
+    def learn(self, cases: Collection[Known]) -> None:
+        """Read what was ever said of these cases."""
+        pks = [case.pk for case in cases]
+        if not pks:
+            return
+        columns = [name for name in SAID if name != "external_id"]
+        for pk, *values in Case.objects.filter(pk__in=pks).values_list("pk", *columns):
+            self.told[pk] = facts_of(dict(zip(columns, values, strict=True)))
+        for pk, name in ExternalId.objects.filter(case__in=pks).values_list("case_id", "value"):
+            self.told[pk] |= facts_of({"external_id": name})
+        bodies = Sighting.objects.filter(case__in=pks, body__isnull=False).order_by("-pk").values_list("case_id", "body")
+        for pk, body in bodies[: SIGHTINGS * len(pks)]:
+            self.told[pk] |= facts_of(body or {})
+
+    def learn_labels(self, cases: Collection[Known]) -> None:
+        """Read the digests of their newest labels."""
+        rows = CurrentLabel.objects.filter(case__in=[case.pk for case in cases]).values_list("case_id", "revision__digest")
+        self.labels.update(rows)
+
+
+def exported_name(project: Project, number: int, media_type: str) -> str:
+    """What a case's file is called in an export: `XR-1061.png`."""
+    return f"{project.key_prefix}-{number}{FILE_TYPES.get(media_type, '')}"

@@ -1,0 +1,81 @@
+"""Parquet: types of its own, and nothing that breaks the reading."""
+
+import datetime
+import decimal
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hardcases.errors import Invalid
+from hardcases.formats.exchange import Item
+from tests.builders.formats import CHEST, png, read, written
+
+
+def table(**columns):
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def test_columns_and_their_types():
+    content = table(
+        key=["XR-1", "XR-2"],
+        label=["nodule", None],
+        age=[61, None],
+        site=pa.array(["a", "b"]).dictionary_encode(),
+        day=[datetime.date(2026, 11, 20)] * 2,
+        price=[decimal.Decimal("1.50")] * 2,
+        tags=[["x"], []],
+        record=[{"a": 1, "b": "c"}, None],
+        prediction=['{"scores": {"nodule": 0.5}}', None],
+    )
+    items, findings = read("parquet", content)
+    assert findings == []
+    assert items[0] == Item(
+        place="rows/0",
+        key="XR-1",
+        label={"label": "nodule"},
+        record={"a": 1, "b": "c"},
+        tags=("x",),
+        prediction={"scores": {"nodule": 0.5}},
+        attributes={"age": 61, "site": "a", "day": "2026-11-20", "price": 1.5},
+    )
+    assert items[1].attributes == {"site": "b", "day": "2026-11-20", "price": 1.5}
+
+
+def test_nan_is_missing_and_told_once_but_infinity_costs_the_row():
+    items, findings = read("parquet", table(key=["XR-1", "XR-2", "XR-3"], age=[float("nan"), float("inf"), float("nan")]))
+    assert [item.key for item in items] == ["XR-1", "XR-3"]
+    assert [(finding.place, finding.lost, finding.count) for finding in findings] == [("rows/1", True, 1), ("rows/0", False, 2)]
+
+
+def test_bytes_are_told_and_left_out():
+    items, findings = read("parquet", table(key=["XR-1"], image=[{"bytes": b"\x89PNG", "path": "a.png"}]))
+    assert (items[0].attributes, findings[0].lost) == ({}, False)
+    assert "bytes" in findings[0].problem
+
+
+def test_it_may_come_in_an_archive_with_pictures():
+    items, _ = read("parquet", {"t.parquet": table(file=["a.png"], label=["nodule"]), "images/a.png": png()})
+    assert (items[0].file, items[0].label) == ("images/a.png", {"label": "nodule"})
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"x" * 100 + b"PAR1", table(a=[1])[:-9]])
+def test_what_is_no_parquet_is_refused(content):
+    with pytest.raises(Invalid, match="Parquet"):
+        read("parquet", content)
+
+
+def test_attributes_of_one_type_have_it_and_mixed_ones_keep_each_their_own():
+    items = [
+        Item(place=f"rows/{n}", key=f"XR-{n}", attributes={"site": site, "age": n, "x": True}) for n, site in enumerate(["a", 3, None])
+    ]
+    content = written("parquet", items)
+    assert pq.read_table(io.BytesIO(content)).schema.field("attributes.age").type == pa.int64()
+    assert read("parquet", content)[0] == items
+
+
+def test_an_empty_export_is_a_table_without_rows():
+    assert read("parquet", written("parquet", [], CHEST)) == ([], [])

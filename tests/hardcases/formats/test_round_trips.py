@@ -1,0 +1,54 @@
+"""The law of every format: what was written is read again, for all that the format can hold."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hardcases.formats.exchange import Item
+from hardcases.formats.registry import WRITERS
+from tests.builders.foreign import items, media
+from tests.builders.formats import BOXES, CHEST, MANY, NUMBER, read, written
+
+EVERYTHING = ("file", "text", "record")
+PICTURES = ("file",)
+HOLDS = [
+    *((kind, options, EVERYTHING) for kind in ("csv", "jsonl", "parquet") for options in (CHEST, MANY, BOXES, NUMBER)),
+    *(("coco", options, PICTURES) for options in (CHEST, MANY, BOXES)),
+]
+EACH = pytest.mark.parametrize(("kind", "options", "contents"), HOLDS, ids=[f"{kind}-{options.task}" for kind, options, _ in HOLDS])
+
+
+def settled(item):
+    """Without what only says where it stood; no tags are no tags."""
+    return replace(item, place="", tags=tuple(item.tags), attributes=dict(item.attributes))
+
+
+@EACH
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_what_was_written_is_read_again(kind, options, contents, data):
+    before = data.draw(items(options, contents))
+    found, findings = read(kind, written(kind, before, options, media), options)
+    assert [finding for finding in findings if finding.lost] == []
+    assert [settled(item) for item in found] == [settled(item) for item in before]
+
+
+@EACH
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_without_pictures_all_but_they_is_read_again(kind, options, contents, data):
+    before = data.draw(items(options, contents))
+    found, findings = read(kind, written(kind, before, options), options)
+    assert [finding for finding in findings if finding.lost] == []
+    assert [settled(item) for item in found] == [settled(replace(item, file=None)) for item in before]
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_the_same_items_make_the_same_bytes(kind):
+    before = [
+        Item(place="", key=f"XR-{n}", file=f"images/XR-{n}.png", width=1000, height=1000, label=label, attributes={"site": "a"})
+        for n, label in enumerate([{"label": "nodule"}, None])
+    ]
+    assert written(kind, before, CHEST, media) == written(kind, before, CHEST, media)
