@@ -15,7 +15,7 @@ from hardcases.cases import actions, content
 from hardcases.cases import serializers as shapes
 from hardcases.cases.access import case_for
 from hardcases.cases.media import open_media
-from hardcases.cases.queries import search
+from hardcases.cases.queries import keys_of, search
 from hardcases.cases.steps import Fields, Report, Reported
 from hardcases.errors import BadRequest, Invalid, Refusal, TooLarge
 from hardcases.projects.access import require
@@ -188,6 +188,20 @@ def _read_item(line: Line) -> Mapping[str, Any]:
         raise line.refusal
     checked: Mapping[str, Any] = shapes.FILE_REPORT.run_validation(_object(line.value))
     return checked
+
+
+class CaseDigests(ProjectAPI):
+    """What of a folder the project has already, so that only the rest is sent."""
+
+    can: ClassVar[dict[str, Can]] = {"POST": Can.REPORT}
+
+    @extend_schema(request=shapes.DigestsBody, responses={200: dict})
+    def post(self, request: Request, project: str) -> Response:
+        """Which of these digests this project knows, and under which key. Other projects are never looked at."""
+        read_parameters(request, Parameters)
+        digests = dict.fromkeys(shapes.DigestsBody().run_validation(_object(request.data))["sha256"])
+        known = keys_of(self.project, digests)
+        return Response({"known": known, "unknown": [digest for digest in digests if digest not in known]})
 
 
 class CaseDetail(ProjectAPI):

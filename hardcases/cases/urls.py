@@ -9,6 +9,7 @@ _PROJECT = "projects/<slug:project>/cases/"
 api: list[URLPattern] = [
     path(_PROJECT, rest.CaseList.as_view(), name="api-case-list"),
     path(f"{_PROJECT}batch/", rest.CaseBatch.as_view(), name="api-case-batch"),
+    path(f"{_PROJECT}digests/", rest.CaseDigests.as_view(), name="api-case-digests"),
     path(f"{_PROJECT}<str:key>/", rest.CaseDetail.as_view(), name="api-case"),
     path(f"{_PROJECT}<str:key>/media/", rest.CaseMedia.as_view(), name="api-case-media"),
 ]

@@ -7,6 +7,9 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 
+_HEX = frozenset("0123456789abcdef")
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer that refuses fields it does not know, each by name, instead of dropping them."""
 
@@ -36,6 +39,17 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             raise serializers.ValidationError("This must be a string, in quotes.")
         return super().to_internal_value(data)
+
+
+class Digest(Text):
+    """A SHA-256 as 64 lower-case hex digits."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse everything else: a digest in another form would only ever be unknown."""
+        digest = super().to_internal_value(data)
+        if len(digest) != 64 or not set(digest) <= _HEX:
+            raise serializers.ValidationError("This must be a SHA-256: 64 hex digits in lower case.")
+        return digest
 
 
 class Number(serializers.FloatField):

@@ -175,6 +175,7 @@ def documents(stage: Stage) -> dict[str, Any]:
         "api-project": document_of(project).as_json() | {"name": "Renamed"},
         "api-case-list": said | {"input": {"record": {"age": 1, "name": "x"}}},
         "api-case-batch": said | {"input": {"text": "Unclear."}},
+        "api-case-digests": {"sha256": ["0" * 64, "a" * 64]},
         "api-case": {
             "state": "declined",
             "decline_reason": DECLINE_REASONS[0],

@@ -50,6 +50,7 @@ PROJECT: dict[str, dict[str, Can]] = {
     # hardcases.cases
     "api-case-list": {"GET": Can.VIEW_CASES, "POST": Can.REPORT},
     "api-case-batch": {"POST": Can.REPORT},
+    "api-case-digests": {"POST": Can.REPORT},
     "api-case": {"GET": Can.VIEW_CASES, "PATCH": Can.TRIAGE},
     "api-case-media": {"GET": Can.VIEW_CASES},
     "inbox": {"GET": Can.TRIAGE},
