@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from hardcases.audit import sentences
 from hardcases.audit.guards import AUDIT_GUARDS, expect
 from hardcases.blobs.owners import register_blobs
+from hardcases.cases import refusals
 from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
 from hardcases.cases.guards import GUARDS as CASE_GUARDS
@@ -21,6 +22,9 @@ from hardcases.testsets.erasure import erase_case as erase_from_test_sets
 from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
 from hardcases.testsets.models import Snapshot
 from hardcases.testsets.queries import stratum_term
+from hardcases.uploads import jobs as upload_jobs
+from hardcases.uploads import sweeps as uploads
+from hardcases.uploads.models import Upload
 from hardcases.work import upkeep
 from hardcases.work.registry import register_job, register_sweep
 
@@ -52,8 +56,11 @@ def connect() -> None:
     register_sweep("audit.head", project_jobs.head_of_the_day)
     register_job(project_jobs.HEAD, project_jobs.note_head)
     register_sweep("cases", cases.sweep)
+    register_sweep("uploads", uploads.sweep)
+    register_job(upload_jobs.UPKEEP, upload_jobs.forget_strays)
     QUERY_TERMS["label"] = label_term
     CASE_FACTS["label"] = newest_labels
+    on_erase(refusals.forget)
     on_erase(forget_notes)
     QUERY_TERMS["stratum"] = stratum_term
     register_job(test_sets.FREEZE, test_sets.freeze_large)
@@ -64,4 +71,5 @@ def connect() -> None:
     key = Concat("project__key_prefix", Value("-"), Cast("number", CharField()))
     register_blobs(Case, "stored_sha256", "thumbnail_sha256", "display_sha256", mentions=("sha256",), where=~Q(state="erased"), called=key)
     register_blobs(Snapshot, "sha256")
+    register_blobs(Upload, mentions=("sha256",))
     expect([*AUDIT_GUARDS, *CASE_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS])

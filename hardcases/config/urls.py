@@ -14,6 +14,7 @@ from hardcases.config import pages as several
 from hardcases.labels import urls as labels
 from hardcases.projects import urls as projects
 from hardcases.testsets import urls as testsets
+from hardcases.uploads import urls as uploads
 
 
 def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
@@ -29,6 +30,7 @@ def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
 api = [
     *projects.api,
     *cases.api,
+    *uploads.api,
     *labels.api,
     *testsets.api,
     *registry.api,

@@ -6,7 +6,6 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.fields import empty
 
-
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -60,6 +59,16 @@ class Number(serializers.FloatField):
         if isinstance(data, bool) or not isinstance(data, (int, float)):
             raise serializers.ValidationError("This must be a number, without quotes.")
         return data
+
+
+class Whole(serializers.IntegerField):
+    """A JSON number without a fraction."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Refuse strings, booleans and fractions."""
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("This must be a whole number, without quotes.")
+        return int(super().to_internal_value(data))
 
 
 class Flag(serializers.BooleanField):

@@ -59,6 +59,11 @@ PROJECT: dict[str, dict[str, Can]] = {
     "case-decide": {"POST": Can.TRIAGE},
     "case-undo": {"POST": Can.TRIAGE},
     "case-erase": {"GET": Can.ERASE, "POST": Can.ERASE},
+    # hardcases.uploads
+    "api-upload-list": {"POST": Can.REPORT},
+    "api-upload": {"GET": Can.REPORT, "DELETE": Can.REPORT},
+    "api-upload-part": {"PUT": Can.REPORT},
+    "api-upload-confirm": {"POST": Can.REPORT},
     # hardcases.labels
     "api-label-list": {"POST": Can.LABEL},
     "api-case-labels": {"GET": Can.VIEW_CASES},
