@@ -7,16 +7,19 @@ from django.utils.translation import gettext_lazy as _
 from hardcases.audit import sentences
 from hardcases.audit.guards import AUDIT_GUARDS, expect
 from hardcases.blobs.owners import register_blobs
+from hardcases.cases import jobs as case_jobs
 from hardcases.cases import refusals
 from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
 from hardcases.cases.guards import GUARDS as CASE_GUARDS
 from hardcases.cases.models import Case
 from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS
+from hardcases.cases.received import sent_by
 from hardcases.labels.actions import forget_notes
 from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.labels.queries import label_term, newest_labels
 from hardcases.projects import jobs as project_jobs
+from hardcases.projects.upload import SENT_BY
 from hardcases.testsets import jobs as test_sets
 from hardcases.testsets.erasure import erase_case as erase_from_test_sets
 from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
@@ -56,8 +59,10 @@ def connect() -> None:
     register_sweep("audit.head", project_jobs.head_of_the_day)
     register_job(project_jobs.HEAD, project_jobs.note_head)
     register_sweep("cases", cases.sweep)
+    register_job(case_jobs.UPKEEP, case_jobs.forget_refused)
     register_sweep("uploads", uploads.sweep)
     register_job(upload_jobs.UPKEEP, upload_jobs.forget_strays)
+    SENT_BY[:] = [sent_by]
     QUERY_TERMS["label"] = label_term
     CASE_FACTS["label"] = newest_labels
     on_erase(refusals.forget)

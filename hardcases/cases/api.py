@@ -14,9 +14,10 @@ from rest_framework.response import Response
 from hardcases.cases import actions, content
 from hardcases.cases import serializers as shapes
 from hardcases.cases.access import case_for
+from hardcases.cases.doors import SendingAPI
 from hardcases.cases.media import open_media
 from hardcases.cases.queries import keys_of, search
-from hardcases.cases.refusals import SendingAPI, note
+from hardcases.cases.refusals import note
 from hardcases.cases.steps import Fields, Report, Reported
 from hardcases.errors import BadRequest, Invalid, Refusal, TooLarge
 from hardcases.projects.access import require

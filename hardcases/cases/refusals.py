@@ -7,14 +7,11 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.utils import timezone
-from rest_framework.response import Response
 
 from hardcases.audit.actors import Actor
 from hardcases.cases.models import Case, Refused
 from hardcases.errors import Refusal
-from hardcases.projects.doors import ProjectAPI
 from hardcases.projects.models import Project
-from hardcases.web.problems import refusal_for
 
 log = logging.getLogger(__name__)
 KEPT = 200
@@ -23,21 +20,6 @@ AT_ONCE = 20  # of one batch
 NOTED = frozenset({400, 409, 411, 413, 415, 422})  # what the sender can mend; a full disk or a limit is not about what was sent
 SHOWN = 60
 _TABLE_WIDTH = 500
-
-
-class SendingAPI(ProjectAPI):
-    """An API view through which cases come in: what it refuses is noted, with what was sent in `self.said` where it could be read."""
-
-    can = {}
-    said: Any = None
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """The answer as ever, and a row for the Upload page."""
-        response = super().handle_exception(exc)
-        refusal = refusal_for(exc)
-        if refusal is not None and self.request.method in {"POST", "PUT"} and hasattr(self, "project"):
-            note(self.actor, self.project, [(refusal, self.said)])
-        return response
 
 
 def note(actor: Actor, project: Project, refused: Iterable[tuple[Refusal, Any]]) -> None:

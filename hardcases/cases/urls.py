@@ -16,6 +16,7 @@ api: list[URLPattern] = [
 _PAGES = "p/<slug:project>/cases/"
 pages: list[URLPattern] = [
     path("p/<slug:project>/inbox/", views.InboxPage.as_view(), name="inbox"),
+    path("p/<slug:project>/upload/test/", views.TestCasePage.as_view(), name="upload-test"),
     path(_PAGES, views.CaseListPage.as_view(), name="case-list"),
     path(f"{_PAGES}<str:key>/light/", views.LightFragment.as_view(), name="case-light"),
     path(f"{_PAGES}<str:key>/decide/", views.DecidePage.as_view(), name="case-decide"),

@@ -102,7 +102,7 @@ class Reporter:
     def report(
         self,
         *,
-        file: Path | bytes | None = None,
+        file: Path | bytes | bytearray | memoryview | None = None,
         file_name: str | None = None,
         text: str | None = None,
         record: Json | None = None,

@@ -24,7 +24,7 @@ from hardcases.cases import actions as cases
 from hardcases.cases import content as contents
 from hardcases.cases.content import FILE_LIMIT, File, Taken
 from hardcases.cases.steps import Fields, Reported
-from hardcases.errors import BadRequest, Conflict, Invalid, NotFound, Refusal, TooLarge
+from hardcases.errors import BadRequest, Conflict, Invalid, NotFound, TooLarge
 from hardcases.projects.access import require
 from hardcases.projects.models import Project
 from hardcases.projects.permissions import Can
@@ -32,6 +32,7 @@ from hardcases.projects.steps import next_numbers
 from hardcases.uploads.access import GONE
 from hardcases.uploads.models import Upload
 from hardcases.uploads.places import get_place
+from hardcases.uploads.steps import cancel, discard
 from hardcases.web.problems import TooManyRequests
 from hardcases.work import pause
 
@@ -231,15 +232,3 @@ def handed_over(upload: Upload) -> Iterator[IO[bytes]]:
     with get_place().open(upload) as whole:
         yield whole
     cancel(upload=upload)
-
-
-def cancel(*, upload: Upload) -> None:
-    """Forget an upload and its parts."""
-    Upload.objects.filter(pk=upload.pk).delete()
-    discard(upload)
-
-
-def discard(upload: Upload) -> None:
-    """Remove the parts. A place that is away keeps them until the sweep comes by."""
-    with contextlib.suppress(Refusal):
-        get_place().discard(upload)

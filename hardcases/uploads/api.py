@@ -10,11 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hardcases.cases import serializers as case_shapes
-from hardcases.cases.refusals import SendingAPI
+from hardcases.cases.doors import SendingAPI
 from hardcases.errors import NotFound, Refusal
 from hardcases.projects.doors import ProjectAPI
 from hardcases.projects.permissions import Can
-from hardcases.uploads import actions
+from hardcases.uploads import actions, steps
 from hardcases.uploads import serializers as shapes
 from hardcases.uploads.access import upload_for
 from hardcases.uploads.models import Upload
@@ -68,7 +68,7 @@ class UploadDetail(ProjectAPI):
     def delete(self, request: Request, project: str, upload: UUID) -> Response:
         """Forget the file and its parts."""
         read_parameters(request, Parameters)
-        actions.cancel(upload=upload_for(self.actor, self.project, upload))
+        steps.cancel(upload=upload_for(self.actor, self.project, upload))
         return Response(status=204)
 
 
@@ -135,5 +135,5 @@ class UploadConfirm(SendingAPI):
                 reported = actions.file_case(actor=self.actor, upload=upload, taken=taken, fields=fields)
                 answer: dict[str, Any] = case_shapes.answer(reported)
                 slot.reply(201 if reported.created else 200, answer, headers={"Location": answer["url"]} if reported.created else {})
-        actions.discard(upload)
+        steps.discard(upload)
         return slot.response()

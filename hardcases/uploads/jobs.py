@@ -5,9 +5,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from hardcases.uploads.actions import cancel
 from hardcases.uploads.models import Upload
 from hardcases.uploads.places import get_place
+from hardcases.uploads.steps import cancel
 from hardcases.work.models import Job
 
 UPKEEP = "uploads.upkeep"

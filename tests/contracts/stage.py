@@ -249,6 +249,8 @@ def forms(stage: Stage) -> dict[str, dict[str, str]]:
         },
         "project-upload": {"name": "service", "scopes": "report", "days": "30"},
         "token-revoke": {},
+        "token-replace": {},
+        "upload-test": {},
         "member-invite": {"username": "another", "roles": "viewer"},
         "member-roles": {"roles": "viewer"},
         "team-new": {"name": "Other", "slug": "other", "default_role": "viewer"},

@@ -35,6 +35,7 @@ SAID = {"release-accept": "?check=Guard"}
 ELSEWHERE = {  # what else an address may answer when nothing is wrong: it leads on, or there is nothing to lead to
     "home": (302,),
     "member-invite": (302,),
+    "token-replace": (302,),
     "account_login": (302,),
     "account_inactive": (302,),
     "account_reauthenticate": (302,),
