@@ -1,14 +1,15 @@
 """The schema of this app at a glance: every room's tables."""
 
 from hardcases.audit.models import AuditEvent, AuditSeal
-from hardcases.cases.models import BulkPart, Case, ExternalId, Sighting
+from hardcases.cases.models import BulkPart, Case, ExternalId, Refused, Sighting
 from hardcases.groups.models import ActCase, Fingerprint, Group, GroupAct, GroupDay, Separation
 from hardcases.labels.models import CurrentLabel, LabelRevision
-from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, SignInLink, Team, TeamMembership, User
+from hardcases.projects.models import ApiToken, Attribute, Counter, Membership, Project, RateUse, SignInLink, Team, TeamMembership, User
 from hardcases.repairs.models import RepairRule
 from hardcases.sampling.models import LeftOut, SamplingRule, SamplingTally
 from hardcases.testsets.models import DraftChange, Entry, Erasure, PinnedAttributes, Snapshot, Stratum, TestSet, Touch, TreeNode, Version
 from hardcases.transfers.models import Export, Import, ReportPart
+from hardcases.uploads.models import Upload
 from hardcases.web.models import IdempotencyReply
 from hardcases.work.models import Job, OutboxEvent
 
@@ -40,6 +41,8 @@ __all__ = [
     "OutboxEvent",
     "PinnedAttributes",
     "Project",
+    "RateUse",
+    "Refused",
     "RepairRule",
     "ReportPart",
     "SamplingRule",
@@ -54,6 +57,7 @@ __all__ = [
     "TestSet",
     "Touch",
     "TreeNode",
+    "Upload",
     "User",
     "Version",
 ]

@@ -7,11 +7,14 @@ from django.utils.translation import gettext_lazy as _
 from hardcases.audit import sentences
 from hardcases.audit.guards import AUDIT_GUARDS, expect
 from hardcases.blobs.owners import register_blobs
+from hardcases.cases import jobs as case_jobs
+from hardcases.cases import refusals
 from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
 from hardcases.cases.guards import GUARDS as CASE_GUARDS
 from hardcases.cases.models import Case
 from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS, arrivals
+from hardcases.cases.received import sent_by
 from hardcases.cases.steps import ON_SET_ASIDE
 from hardcases.groups import jobs as group_jobs
 from hardcases.groups import sweeps as groups
@@ -23,6 +26,7 @@ from hardcases.labels.actions import forget_notes
 from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.labels.queries import label_term, newest_labels
 from hardcases.projects import jobs as project_jobs
+from hardcases.projects.upload import SENT_BY
 from hardcases.repairs import jobs as repairs
 from hardcases.repairs.queries import APPLY
 from hardcases.repairs.steps import mend_reports
@@ -36,6 +40,9 @@ from hardcases.transfers import expiry, exporting
 from hardcases.transfers import jobs as transfers
 from hardcases.transfers import sweeps as transfer_sweeps
 from hardcases.transfers.models import Export, Import
+from hardcases.uploads import jobs as upload_jobs
+from hardcases.uploads import sweeps as uploads
+from hardcases.uploads.models import Upload
 from hardcases.work import upkeep
 from hardcases.work.registry import register_job, register_sweep
 
@@ -88,8 +95,13 @@ def connect() -> None:
     register_job(GROUP_ACT, group_jobs.carry_out)
     on_erase(forget_case)
     QUERY_TERMS["group"] = group_term
+    register_job(case_jobs.UPKEEP, case_jobs.forget_refused)
+    register_sweep("uploads", uploads.sweep)
+    register_job(upload_jobs.UPKEEP, upload_jobs.forget_strays)
+    SENT_BY[:] = [sent_by]
     QUERY_TERMS["label"] = label_term
     CASE_FACTS["label"] = newest_labels
+    on_erase(refusals.forget)
     on_erase(forget_notes)
     if mend_reports not in ON_SET_ASIDE:
         ON_SET_ASIDE.append(mend_reports)
@@ -113,3 +125,4 @@ def connect() -> None:
     expect([*AUDIT_GUARDS, *CASE_GUARDS, *GROUP_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS])
     register_blobs(Import, "sha256", called=Concat(Value("import of "), "file_name"))
     register_blobs(Export, "sha256")
+    register_blobs(Upload, mentions=("sha256",))

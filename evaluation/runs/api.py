@@ -1,13 +1,12 @@
 """REST: runs, their predictions and reports. Each view reads the request, makes one call into the domain and writes the answer."""
 
-from typing import IO, Any, ClassVar, cast
+from typing import IO, ClassVar, cast
 
 from django.core import signing
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -27,6 +26,7 @@ from hardcases.web.negotiation import AnyFormat
 from hardcases.web.pages import file_response
 from hardcases.web.pagination import BadCursor, keyset_page
 from hardcases.web.queries import ListParameters, Parameters, read_parameters
+from hardcases.web.uploads import RawBody
 
 
 class RunListParameters(ListParameters):
@@ -115,16 +115,6 @@ class RunRetry(ProjectAPI):
                 run = actions.retry_run(actor=self.actor, run=old)
                 slot.reply(202, shapes.show(run), headers={"Location": shapes.address_of(run)})
         return slot.response()
-
-
-class RawBody(BaseParser):
-    """Takes any type and leaves the stream alone: the body goes to a file, not into memory."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The stream itself."""
-        return stream
 
 
 class UploadParameters(Parameters):

@@ -52,6 +52,7 @@ register(
         "team.manager_removed": _("took the managing of the team %(object)s from %(user)s"),
         "team.member_removed": _("took %(user)s out of the team %(object)s"),
         "token.created": _("made the token “%(name)s” (%(scopes)s)"),
+        "token.replaced": _("replaced the token “%(name)s”, which works until %(expires_at)s"),
         "token.revoked": _("revoked the token “%(name)s”"),
         "user.created": _("created the account %(object)s"),
         "user.link_made": _("made a sign-in link for %(object)s"),

@@ -14,8 +14,10 @@ from rest_framework.response import Response
 from hardcases.cases import actions, content
 from hardcases.cases import serializers as shapes
 from hardcases.cases.access import case_for
+from hardcases.cases.doors import SendingAPI
 from hardcases.cases.media import open_media
-from hardcases.cases.queries import search
+from hardcases.cases.queries import keys_of, search
+from hardcases.cases.refusals import note
 from hardcases.cases.steps import Fields, Report, Reported
 from hardcases.errors import BadRequest, Invalid, Refusal, TooLarge
 from hardcases.projects.access import require
@@ -42,7 +44,7 @@ def refuse_longer(request: Request, limit: int) -> None:
         raise TooLarge(f"The request has {int(length):,} bytes; the limit here is {limit:,}. Nothing was stored. Send less at once.")
 
 
-class CaseList(ProjectAPI):
+class CaseList(SendingAPI):
     """All cases of a project."""
 
     can: ClassVar[dict[str, Can]] = {"GET": Can.VIEW_CASES, "POST": Can.REPORT}
@@ -61,9 +63,12 @@ class CaseList(ProjectAPI):
         """Report one failure: multipart with `file` and `case`, or JSON with `input`."""
         read_parameters(request, Parameters)
         refuse_longer(request, SINGLE_LIMIT)
-        said, sent, fields = _read_single(request)
+        sent, fields = _read_single(self, request)
         taken = content.take_one(self.project, sent)
-        with idempotent(request, owner=self.actor.owner, content_hash=content_hash(json=said, files={"content": taken.sha256})) as slot:
+        self.charge(0 if taken.known else taken.size)
+        with idempotent(
+            request, owner=self.actor.owner, content_hash=content_hash(json=self.said, files={"content": taken.sha256})
+        ) as slot:
             if not slot.replayed:
                 outcome = actions.receive_case(actor=self.actor, project=self.project, content=taken, fields=fields)
                 status, answer = shapes.answered(outcome)
@@ -71,20 +76,21 @@ class CaseList(ProjectAPI):
         return slot.response()
 
 
-def _read_single(request: Request) -> tuple[Any, content.Sent, Fields]:
-    """(the JSON as sent, the content, the checked fields)."""
+def _read_single(view: SendingAPI, request: Request) -> tuple[content.Sent, Fields]:
+    """(the content, the checked fields); the JSON as it was sent is left with the view."""
     if not request.content_type.startswith("multipart/"):
-        body = shapes.INPUT_REPORT.run_validation(_object(request.data))
-        return request.data, shapes.input_of(body["input"]), shapes.fields_of(body)
+        view.said = request.data
+        body = shapes.INPUT_REPORT.run_validation(_object(view.said))
+        return shapes.input_of(body["input"]), shapes.fields_of(body)
     parts = {*request.data, *request.FILES}
     if unknown := sorted(parts - {"file", "case"}):
         raise BadRequest(f"There is no part “{unknown[0][:64]}” here. Nothing was stored. Send the parts file and case.")
     files = request.FILES.getlist("file")
     if len(files) != 1:
         raise BadRequest("Send one part “file” with a file name, and the facts as a JSON part “case”. Nothing was stored.")
-    said = json_part(_parts(request), request.FILES, "case") if "case" in parts else {}
-    body = shapes.REPORT.run_validation(_object(said))
-    return said, shapes.file_of(files[0]), shapes.fields_of(body)
+    view.said = json_part(_parts(request), request.FILES, "case") if "case" in parts else {}
+    body = shapes.REPORT.run_validation(_object(view.said))
+    return shapes.file_of(files[0]), shapes.fields_of(body)
 
 
 def _parts(request: Request) -> QueryDict:
@@ -98,7 +104,7 @@ def _object(body: Any) -> Mapping[str, Any]:
     return body
 
 
-class CaseBatch(ProjectAPI):
+class CaseBatch(SendingAPI):
     """Many failures in one request; good ones are kept when others fail."""
 
     can: ClassVar[dict[str, Can]] = {"POST": Can.REPORT}
@@ -113,11 +119,16 @@ class CaseBatch(ProjectAPI):
         refuse_longer(request, BATCH_LIMIT)
         lines, files = _read_batch(request)
         batch = _Batch(self.project, lines, files)
+        self.charge(batch.new_bytes())
         hashed = content_hash(json=[line.value for line in lines], files=batch.digests())
         with idempotent(request, owner=self.actor.owner, content_hash=hashed) as slot:
             if not slot.replayed:
                 outcomes = actions.receive_cases(actor=self.actor, project=self.project, reports=batch.reports())
-                slot.reply(207, shapes.batch_answer(batch.with_refusals(outcomes), request_id(request)))
+                all_outcomes = batch.with_refusals(outcomes)
+                slot.reply(207, shapes.batch_answer(all_outcomes, request_id(request)))
+        if not slot.replayed:
+            refused = [(one, line.value) for one, line in zip(all_outcomes, lines, strict=True) if isinstance(one, Refusal)]
+            note(self.actor, self.project, refused)
         return slot.response()
 
 
@@ -167,6 +178,10 @@ class _Batch:
             raise Invalid(f"The request has no file part “{body['file'][:64]}”. This item was not stored.")
         return shapes.file_of(self.files[body["file"]])
 
+    def new_bytes(self) -> int:
+        """Of contents that the project did not have."""
+        return sum(item.size for item in self.taken.values() if isinstance(item, content.Taken) and not item.known)
+
     def digests(self) -> dict[str, str]:
         return {str(number): item.sha256 for number, item in self.taken.items() if isinstance(item, content.Taken)}
 
@@ -189,6 +204,20 @@ def _read_item(line: Line) -> Mapping[str, Any]:
         raise line.refusal
     checked: Mapping[str, Any] = shapes.FILE_REPORT.run_validation(_object(line.value))
     return checked
+
+
+class CaseDigests(ProjectAPI):
+    """What of a folder the project has already, so that only the rest is sent."""
+
+    can: ClassVar[dict[str, Can]] = {"POST": Can.REPORT}
+
+    @extend_schema(request=shapes.DigestsBody, responses={200: dict})
+    def post(self, request: Request, project: str) -> Response:
+        """Which of these digests this project knows, and under which key. Other projects are never looked at."""
+        read_parameters(request, Parameters)
+        digests = dict.fromkeys(shapes.DigestsBody().run_validation(_object(request.data))["sha256"])
+        known = keys_of(self.project, digests)
+        return Response({"known": known, "unknown": [digest for digest in digests if digest not in known]})
 
 
 class CaseDetail(ProjectAPI):

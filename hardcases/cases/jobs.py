@@ -11,12 +11,14 @@ from django.db.models.functions import Now
 from hardcases.audit import actions as audit
 from hardcases.audit.actors import SYSTEM
 from hardcases.blobs.store import BlobStore, get_store
-from hardcases.cases import queries
+from hardcases.cases import queries, refusals
 from hardcases.cases.models import Case
 from hardcases.errors import Refusal
 from hardcases.imaging import pictures
+from hardcases.work.models import Job
 from hardcases.work.pause import point
 
+UPKEEP = "cases.upkeep"
 MAX_ATTEMPTS = 3
 STOPPED_WORKERS = "Making its small copy stopped the worker three times. It is not tried again; the original is kept."
 
@@ -116,3 +118,8 @@ def wake_snoozed(limit: int = 500) -> int:
             SYSTEM, "case.woken", "case", case.key, project_id=case.project_id, before={"state": "snoozed"}, after={"state": "inbox"}
         )
     return len(woken)
+
+
+def forget_refused(job: Job) -> dict[str, Any]:
+    """Once a day: notes of refusals that are older than two weeks."""
+    return {"refused": refusals.forget_old()}

@@ -152,6 +152,25 @@ class ExternalId(models.Model):
         return self.value
 
 
+class Refused(models.Model):
+    """What was sent and not taken, for the people who look why: the newest 200 of a project, for two weeks."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="refused")
+    at = models.DateTimeField(db_default=Now())
+    actor_name = models.CharField(max_length=150)
+    token_id = models.CharField(max_length=36, null=True)
+    request_id = models.CharField(max_length=64, default="")
+    status = models.PositiveSmallIntegerField()
+    code = models.CharField(max_length=64)
+    sentence = models.CharField(max_length=500)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "-id"], name="refused_newest"), models.Index(fields=["at"], name="refused_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.code}"
+
+
 class Sighting(models.Model):
     """One arrival of a case, with what was sent along. The first sighting is the creation itself."""
 
@@ -163,7 +182,7 @@ class Sighting(models.Model):
     body = models.JSONField(null=True)  # blanked by a lawful erasure
 
     class Meta:
-        indexes = [models.Index(fields=["case", "-id"])]
+        indexes = [models.Index(fields=["case", "-id"]), models.Index(fields=["token_id"], name="sighting_by_token")]
 
     def __str__(self) -> str:
         return f"{self.case_id} at {self.at}"

@@ -5,7 +5,7 @@ database as a value.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from hardcases.cases.keys import number_of
 from hardcases.cases.models import KINDS, STATES, Case, ExternalId, SetAside
+from hardcases.database.prepared import Given, PreparedMany
 from hardcases.projects.models import Attribute, Project
 from hardcases.sampling.rules import Arrival
 from hardcases.web.search import Operator, Term, parse
@@ -253,6 +254,17 @@ CASE_FACTS: dict[str, Facts] = {}
 def case_facts(cases: Sequence[Case]) -> dict[str, Mapping[int, Any]]:
     """What upper rooms know about these cases, by name and primary key: one question a room, however many cases."""
     return {name: facts(cases) for name, facts in CASE_FACTS.items()}
+
+
+def keys_of(project: Project, digests: Iterable[str]) -> dict[str, str]:
+    """The keys under which this project, and no other, knows contents, by the SHA-256 of what was received. One look into an index."""
+    found = _KEYS.all(digests, project=project.pk)
+    return {sha256: f"{project.key_prefix}-{number}" for sha256, number in found}
+
+
+_KEYS: PreparedMany[tuple[str, int]] = PreparedMany(
+    lambda digests: Case.objects.filter(project_id=Given("project"), sha256__in=digests).values_list("sha256", "number")
+)
 
 
 def external_ids(cases: Sequence[Case]) -> dict[int, list[str]]:

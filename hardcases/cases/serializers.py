@@ -15,10 +15,11 @@ from hardcases.errors import Refusal
 from hardcases.sampling.models import LeftOut
 from hardcases.web.problems import problem_body
 from hardcases.web.queries import Parameters
-from hardcases.web.serializers import StrictSerializer
+from hardcases.web.serializers import Digest, StrictSerializer
 from hardcases.web.serializers import Text as Words
 
 MAX_TAGS = 50
+DIGESTS = 1_000
 TAG = 64
 
 
@@ -70,6 +71,14 @@ class FileReportBody(ReportBody):
 
 # Made once: a serializer copies its fields for each instance, and validating leaves nothing behind in it.
 REPORT, INPUT_REPORT, FILE_REPORT = ReportBody(), InputReportBody(), FileReportBody()
+
+
+class DigestsBody(StrictSerializer):
+    """SHA-256 digests of what somebody might send."""
+
+    sha256 = serializers.ListField(
+        child=Digest(), max_length=DIGESTS, help_text="SHA-256 of received bytes, 64 lower-case hex digits each, at most 1,000."
+    )
 
 
 class ChangeBody(StrictSerializer):

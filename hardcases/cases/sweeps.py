@@ -2,14 +2,21 @@
 
 from collections.abc import Iterator
 
+from django.utils import timezone
+
 from hardcases.cases import jobs
 from hardcases.cases.tasks import in_lots, make_media, wake_snoozed
+from hardcases.work.actions import enqueue
+from hardcases.work.models import Job
 from hardcases.work.registry import Due
 
 
 def sweep() -> Iterator[Due]:
-    """Pictures without copies, and snoozed cases whose time has come."""
+    """Pictures without copies, snoozed cases whose time has come, and once a day what is kept for a while only."""
     for lot in in_lots(jobs.media_due()):
         yield Due(make_media, lot)
     if jobs.snoozed_due():
         yield Due(wake_snoozed, {})
+    today = timezone.now().date().isoformat()
+    if not Job.objects.filter(kind=jobs.UPKEEP, key=today).exists():
+        enqueue(kind=jobs.UPKEEP, key=today)

@@ -9,11 +9,13 @@ _PROJECT = "projects/<slug:project>/cases/"
 api: list[URLPattern] = [
     path(_PROJECT, rest.CaseList.as_view(), name="api-case-list"),
     path(f"{_PROJECT}batch/", rest.CaseBatch.as_view(), name="api-case-batch"),
+    path(f"{_PROJECT}digests/", rest.CaseDigests.as_view(), name="api-case-digests"),
     path(f"{_PROJECT}<str:key>/", rest.CaseDetail.as_view(), name="api-case"),
     path(f"{_PROJECT}<str:key>/media/", rest.CaseMedia.as_view(), name="api-case-media"),
 ]
 _PAGES = "p/<slug:project>/cases/"
 pages: list[URLPattern] = [
+    path("p/<slug:project>/upload/test/", views.TestCasePage.as_view(), name="upload-test"),
     path(_PAGES, views.CaseListPage.as_view(), name="case-list"),
     path(f"{_PAGES}<str:key>/light/", views.LightFragment.as_view(), name="case-light"),
     path(f"{_PAGES}<str:key>/decide/", views.DecidePage.as_view(), name="case-decide"),

@@ -4,14 +4,18 @@ from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from hardcases.cases import actions, presenting
 from hardcases.cases.access import case_for
+from hardcases.cases.content import Text
 from hardcases.cases.forms import DecisionForm, EraseForm
 from hardcases.cases.queries import case_facts, emptied_by, search
+from hardcases.cases.steps import Fields
 from hardcases.errors import Refusal
 from hardcases.projects.access import roles_in
 from hardcases.projects.doors import ProjectPage
@@ -21,6 +25,7 @@ from hardcases.web.pagination import keyset_page
 from hardcases.web.queries import SearchParameters, read_page_parameters
 
 PAGE = 60
+TEST_CASE = Fields(reason="test_upload", source="upload page", tags=["test"])
 
 
 class DecidePage(ProjectPage):
@@ -121,3 +126,20 @@ def permissions(page: ProjectPage) -> dict[str, bool]:
     roles = roles_in(page.actor, page.project)
     wanted = {"may_triage": Can.TRIAGE, "may_label": Can.LABEL, "may_erase": Can.ERASE, "may_see_original": Can.VIEW_ORIGINAL}
     return {name: allowed(permission, roles) for name, permission in wanted.items()}
+
+
+class TestCasePage(ProjectPage):
+    """A case that nobody needs, to see that everything works."""
+
+    can: ClassVar[dict[str, Can]] = {"POST": Can.REPORT}
+
+    def post(self, request: HttpRequest, project: str) -> HttpResponse:
+        """Send it, the way production would."""
+        text = Text(_("A test case, sent from the Upload page at %(time)s.") % {"time": timezone.now().isoformat(timespec="milliseconds")})
+        try:
+            reported = actions.report_case(actor=self.actor, project=self.project, content=text, fields=TEST_CASE)
+        except Refusal as refusal:
+            messages.error(request, refusal.sentence)
+        else:
+            messages.success(request, _("The test case arrived as %(key)s. Decline it as a test upload.") % {"key": reported.case.key})
+        return redirect("project-upload", project=self.project.slug)

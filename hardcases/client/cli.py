@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from hardcases.client.client import Client
+from hardcases.client.progress import StateError
 from hardcases.client.settings import SettingsError
 from hardcases.client.transport import NoAnswerError, ProblemError
-from hardcases.client.upload import ManifestError, items_of
+from hardcases.client.upload import ManifestError, Wanted
+from hardcases.client.upload import meta as attributes_in
+from hardcases.client.uploading import UploadRun
 from hardcases.client.verdicts import WORDS, Exit, as_junit, as_markdown, exit_of, exit_of_status
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Send failures, register models, start runs, and gate a release.")
@@ -46,7 +49,7 @@ def connected(url: str | None, project: str | None) -> Iterator[Client]:
     except NoAnswerError as error:
         _say(str(error))
         raise typer.Exit(Exit.NO_ANSWER) from error
-    except (SettingsError, ManifestError, ValueError, OSError) as error:
+    except (SettingsError, ManifestError, StateError, ValueError, OSError) as error:
         _say(str(error))
         raise typer.Exit(Exit.WRONG_USAGE) from error
     except KeyboardInterrupt as stop:
@@ -65,28 +68,22 @@ def whoami(url: Url = None, project: Project = None) -> None:
 def upload(
     paths: Annotated[list[Path] | None, typer.Argument(help="Files, and folders of pictures.")] = None,
     manifest: Annotated[Path | None, typer.Option(help="JSON lines: fields of a case with file, text or record.")] = None,
-    dry_run: Annotated[bool, typer.Option(help="Only say what would be sent.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why they are sent, where the manifest does not say.")] = None,
+    meta: Annotated[list[str] | None, typer.Option(help="An attribute of every case: name=value. May be repeated.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Look whether everything can be read, and send nothing.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted upload, and refuse to start another.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget an interrupted upload and start anew.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, max=32, help="How many requests at a time.")] = 8,
     url: Url = None,
     project: Project = None,
 ) -> None:
-    """Send cases. Sending the same again within a month replays the first answer, so an interrupted upload is resumed by repeating it."""
+    """Send cases: only what the server lacks. Run the same command again after an interruption; what was received is kept."""
     with connected(url, project) as client:
-        items = items_of(paths or [], manifest)
-        if not items:
-            raise ManifestError("There is nothing to send. Name files, folders or a manifest.")
-        if dry_run:
-            for item in items:
-                _print({"file": item.name() if item.file is not None else None, **item.document()})
-            return
-        rejected = 0
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task("Sending", total=len(items))
-            for result in client.stream_batch(items, repeatable=True):
-                _print(result)
-                rejected += int(result["status"]) >= 400
-                progress.advance(task)
-        _say(f"{len(items) - rejected} of {len(items)} cases received.")
-        raise typer.Exit(Exit.PARTLY_REJECTED if rejected else Exit.DONE)
+        if resume and restart:
+            raise ValueError("--resume and --restart exclude each other.")
+        wanted = Wanted(paths=paths or [], manifest=manifest, reason=reason, attributes=attributes_in(meta or []))
+        run = UploadRun(client, wanted, console, say=_say, show=None if sys.stdout.isatty() else _print)
+        raise typer.Exit(run.look() if dry_run else run.send(jobs=jobs, resume=resume, restart=restart))
 
 
 @models.command()
@@ -150,7 +147,7 @@ def submit(
 def report(run: str, url: Url = None, project: Project = None) -> None:
     """Print a run's report as JSON."""
     with connected(url, project) as client:
-        _print(client.report(run))
+        _print(client.run_report(run))
 
 
 @app.command()

@@ -11,6 +11,7 @@ import httpx
 
 from hardcases.client import provenance as captured
 from hardcases.client.batches import CaseItem, batches
+from hardcases.client.reporter import Redact, Reporter
 from hardcases.client.settings import find
 from hardcases.client.transport import Body, Json, Parts, Transport, as_json, parsed
 
@@ -37,24 +38,38 @@ class Client:
         project: str | None = None,
         *,
         timeout: float = 60.0,
+        redact: Redact | None = None,
+        spool: Path | None = None,
         http_transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         settings = find(url, token, project)
+        # Made at once, so that the first report does no more than the others; it starts no thread before that.
+        self.reporter = Reporter(settings.url, settings.token, settings.project, redact=redact, spool=spool, http_transport=http_transport)
         self.url, self.project = settings.url.rstrip("/"), settings.project
-        self._transport = Transport(settings.url, settings.token, timeout=timeout, http_transport=http_transport, sleep=sleep)
+        self.transport = Transport(settings.url, settings.token, timeout=timeout, http_transport=http_transport, sleep=sleep)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._transport.close()
+        self.transport.close()
+        self.reporter.close()
+
+    # From production
+
+    def report(self, **case: Any) -> None:
+        """Hand over one failure from a production service and go on at once; see `Reporter.report`. Never blocks and never raises.
+
+        `client.reporter` has `statistics`, `flush` and `close`.
+        """
+        self.reporter.report(**case)
 
     # Cases and labels
 
     def whoami(self) -> Json:
         """Project, scopes and expiry of the token."""
-        return self._object(self._transport.get("whoami/"))
+        return self._object(self.transport.get("whoami/"))
 
     def send_case(
         self,
@@ -88,7 +103,7 @@ class Client:
         """Like `send_batch`, but lazily: a request is sent when its results are asked for."""
         for batch in batches(items):
             key = f"batch-{batch.digest}" if repeatable else None
-            answer = self._transport.post(self._path("cases", "batch"), batch.body, idempotency_key=key)
+            answer = self.transport.post(self.path_of("cases", "batch"), batch.body, idempotency_key=key)
             for result in sorted(answer["results"], key=lambda result: int(result["index"])):
                 yield {**result, "index": batch.first + int(result["index"])}
 
@@ -97,7 +112,7 @@ class Client:
         cursor: str | None = None
         while True:
             params = {name: value for name, value in (("q", q), ("cursor", cursor), ("limit", "200")) if value}
-            page = self._object(self._transport.get(self._path("cases"), params))
+            page = self._object(self.transport.get(self.path_of("cases"), params))
             yield from page["results"]
             cursor = page.get("next")
             if not cursor:
@@ -137,7 +152,7 @@ class Client:
 
     def manifest(self, test_set: str, number: int) -> bytes:
         """The canonical JSON lines that the version's digest covers."""
-        return self._transport.get(self._path("test-sets", test_set, "versions", str(number), "manifest")).content
+        return self.transport.get(self.path_of("test-sets", test_set, "versions", str(number), "manifest")).content
 
     def create_stratum(self, document: Json) -> Json:
         return self._post("strata", json=document)
@@ -192,12 +207,12 @@ class Client:
             raise ValueError(f"The media type is not known. Give media_type, or a file that ends in {', '.join(MEDIA_TYPES)}.")
         params = {"replicate": str(replicate), **({"missing": missing} if missing else {})}
         body = Body(content=predictions, media_type=kind)
-        return self._object(self._transport.send("PUT", self._path("runs", run, "predictions"), body, params=params))
+        return self._object(self.transport.send("PUT", self.path_of("runs", run, "predictions"), body, params=params))
 
     def run(self, run: str) -> Json:
         return self._get("runs", run)
 
-    def report(self, run: str) -> Json:
+    def run_report(self, run: str) -> Json:
         return self._get("runs", run, "report")
 
     def cancel_run(self, run: str) -> Json:
@@ -215,14 +230,15 @@ class Client:
     def release(self, number: str) -> Json:
         return self._get("releases", number)
 
-    def _path(self, *parts: str) -> str:
+    def path_of(self, *parts: str) -> str:
+        """The address of something in the project, below `/api/v1/`."""
         return "/".join(["projects", quote(self.project, safe=""), *(quote(part, safe="@") for part in parts)]) + "/"
 
     def _get(self, *parts: str) -> Json:
-        return self._object(self._transport.get(self._path(*parts)))
+        return self._object(self.transport.get(self.path_of(*parts)))
 
     def _post(self, *parts: str, json: object = None, idempotency_key: str | None = None, **body: Any) -> Json:
-        answer = self._transport.post(self._path(*parts), Body(json=json, **body), idempotency_key=idempotency_key)
+        answer = self.transport.post(self.path_of(*parts), Body(json=json, **body), idempotency_key=idempotency_key)
         return answer if isinstance(answer, dict) else {}
 
     @staticmethod

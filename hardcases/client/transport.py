@@ -64,12 +64,15 @@ class Transport:
         token: str,
         *,
         timeout: float = 60.0,
+        connect: float = 5.0,
+        attempts: int = ATTEMPTS,
         http_transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         base = url.rstrip("/").removesuffix("/api/v1") + "/api/v1/"
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "hardcases-client"}
-        self._http = httpx.Client(base_url=base, headers=headers, timeout=httpx.Timeout(timeout, connect=5.0), transport=http_transport)
+        self._http = httpx.Client(base_url=base, headers=headers, timeout=httpx.Timeout(timeout, connect=connect), transport=http_transport)
+        self._attempts = attempts
         self._sleep = sleep
 
     def close(self) -> None:
@@ -92,15 +95,16 @@ class Transport:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """The answer, if it is 2xx. Raises `ProblemError` for any other, `NoAnswerError` if there is none after five attempts."""
-        for attempt in range(ATTEMPTS):
-            last = attempt + 1 == ATTEMPTS
+        """The answer, if it is 2xx. Raises `ProblemError` for any other, `NoAnswerError` if there is none after all attempts."""
+        for attempt in range(self._attempts):
+            last = attempt + 1 == self._attempts
             try:
                 with _arguments(body) as (arguments, own):
                     answer = self._http.request(method, path, params=params, headers={**own, **(headers or {})}, **arguments)
             except httpx.TransportError as error:
                 if last:
-                    raise NoAnswerError(f"{self._http.base_url.host} did not answer after {ATTEMPTS} attempts ({error}).") from error
+                    times = f"after {self._attempts} attempts" if self._attempts > 1 else "in time"
+                    raise NoAnswerError(f"{self._http.base_url.host} did not answer {times} ({error}).") from error
                 self._sleep(_backoff(attempt))
                 continue
             if answer.is_success:
@@ -128,7 +132,9 @@ def problem_of(answer: httpx.Response) -> ProblemError:
         fields = answer.json()
     except ValueError:
         fields = {}
-    return ProblemError(answer.status_code, fields if isinstance(fields, dict) else {})
+    said = fields if isinstance(fields, dict) else {}
+    wait = _retry_after(answer)
+    return ProblemError(answer.status_code, {**said, "retry_after": wait} if wait else said)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hardcases.config.settings")
 app = Celery("hardcases")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(
-    ["hardcases.work", "hardcases.audit", "hardcases.cases", "hardcases.testsets", "evaluation.runs", "evaluation.releases"],
+    [
+        "hardcases.work",
+        "hardcases.audit",
+        "hardcases.cases",
+        "hardcases.uploads",
+        "hardcases.testsets",
+        "evaluation.runs",
+        "evaluation.releases",
+    ],
     related_name="tasks",
 )

@@ -18,6 +18,10 @@ KNOWN = {
     "HARDCASES_DATA_DIR",
     "HARDCASES_DEBUG",
     "HARDCASES_LEASE_SECONDS",
+    "HARDCASES_LIMIT_PROJECT_BYTES",
+    "HARDCASES_LIMIT_PROJECT_REQUESTS",
+    "HARDCASES_LIMIT_TOKEN_BYTES",
+    "HARDCASES_LIMIT_TOKEN_REQUESTS",
     "HARDCASES_OUTBOUND_ALLOW",
     "HARDCASES_PAUSE_AT",
     "HARDCASES_PUBLIC_URL",
@@ -128,6 +132,16 @@ def positive(environ: dict[str, str], name: str, default: float) -> float:
     if not 0 < number < 86_400:
         raise ImproperlyConfigured(f"{name}={value} is not a number of seconds above 0.")
     return number
+
+
+def whole(environ: dict[str, str], name: str, default: int) -> int:
+    """A whole number above zero."""
+    value = environ.get(name)
+    if not value:
+        return default
+    if not value.isascii() or not value.isdigit() or not 0 < int(value) < 2**53:
+        raise ImproperlyConfigured(f"{name}={value} is not a whole number above 0.")
+    return int(value)
 
 
 def names(environ: dict[str, str], name: str) -> list[str]:

@@ -13,6 +13,7 @@ from evaluation.releases.models import Release
 from evaluation.releases.presenting import line
 from evaluation.runs.models import Run
 from hardcases.cases.models import Case
+from hardcases.cases.received import last_received
 from hardcases.projects.access import permissions_in
 from hardcases.projects.doors import ProjectPage
 from hardcases.projects.models import Project
@@ -105,14 +106,19 @@ class Standing(ProjectPage):
 
 
 class LastReceived(ProjectPage):
-    """The newest case, for the Upload page that waits for the first."""
+    """What came in last, for the Upload page that waits for the first case."""
 
     can = {"GET": Can.VIEW_CASES}
 
     def get(self, request: HttpRequest, project: str) -> HttpResponse:
-        """One line."""
+        """The newest in a sentence, and the last answers in a table."""
         newest = Case.objects.filter(project=self.project).select_related("project").order_by("-id").first()
-        context = {"newest": newest, "waiting": _("Waiting for your first case…")}
+        context = {
+            "newest": newest,
+            "waiting": _("Waiting for your first case…"),
+            "project": self.project,
+            "lines": last_received(self.project),
+        }
         return render_page(request, "projects/_last_received.html", context)
 
 

@@ -212,6 +212,12 @@ FILE_UPLOAD_TEMP_DIR = str(DATA_DIR / "incoming")
 Path(FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, exist_ok=True)
 DATA_UPLOAD_MAX_NUMBER_FILES = 1_001
 
+# What a token, and all tokens of a project, may send in ten seconds. Beyond what one machine can take, so that only what runs wild is stopped.
+LIMIT_TOKEN_REQUESTS = env.whole(_environ, "HARDCASES_LIMIT_TOKEN_REQUESTS", 6_000)
+LIMIT_TOKEN_BYTES = env.whole(_environ, "HARDCASES_LIMIT_TOKEN_BYTES", 5_000_000_000)
+LIMIT_PROJECT_REQUESTS = env.whole(_environ, "HARDCASES_LIMIT_PROJECT_REQUESTS", 12_000)
+LIMIT_PROJECT_BYTES = env.whole(_environ, "HARDCASES_LIMIT_PROJECT_BYTES", 10_000_000_000)
+
 # --- Words, pages, files -----------------------------------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
 USE_TZ = True

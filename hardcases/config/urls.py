@@ -18,6 +18,7 @@ from hardcases.repairs import urls as repairs
 from hardcases.sampling import urls as sampling
 from hardcases.testsets import urls as testsets
 from hardcases.transfers import urls as transfers
+from hardcases.uploads import urls as uploads
 
 
 def slash_optional(patterns: Sequence[URLPattern]) -> list[URLPattern]:
@@ -36,6 +37,7 @@ api = [
     *cases.api,
     *groups.api,
     *repairs.api,
+    *uploads.api,
     *labels.api,
     *testsets.api,
     *transfers.api,

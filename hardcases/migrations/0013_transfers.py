@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("hardcases", "0011_rules"),
+        ("hardcases", "0012_uploads"),
     ]
 
     operations = [

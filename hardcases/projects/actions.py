@@ -17,6 +17,7 @@ from hardcases.projects.permissions import Role, Scope
 from hardcases.projects.teams import team_to_own
 
 TOKEN_DAYS, MAX_TOKEN_DAYS = 90, 365
+CHANGE_OVER = timedelta(hours=24)
 
 
 class SlugTaken(Conflict):
@@ -146,3 +147,19 @@ def revoke_token(*, actor: Actor, project: Project, token: ApiToken) -> ApiToken
         record(actor, "token.revoked", "token", token.pk, project_id=project.pk, after={"name": token.name})
     token.refresh_from_db()
     return token
+
+
+@transaction.atomic
+def replace_token(*, actor: Actor, project: Project, token: ApiToken) -> tuple[ApiToken, str]:
+    """A new token of the same name, scopes and lifetime; the old one works for 24 more hours, so that a service can change over. Raises Conflict, Forbidden."""
+    now = timezone.now()
+    if token.revoked_at is not None or token.expires_at <= now:
+        raise Conflict(
+            f"The token “{token.name}” no longer works, so there is nothing to change over. Nothing was changed. Create a new one."
+        )
+    days = min(MAX_TOKEN_DAYS, max(1, round((token.expires_at - token.created_at) / timedelta(days=1))))
+    row, text = create_token(actor=actor, project=project, name=token.name, scopes=[Scope(scope) for scope in token.scopes], days=days)
+    until = min(token.expires_at, now + CHANGE_OVER)
+    ApiToken.objects.filter(pk=token.pk).update(expires_at=until)
+    record(actor, "token.replaced", "token", token.pk, project_id=project.pk, after={"name": token.name, "expires_at": until.isoformat()})
+    return row, text

@@ -16,9 +16,11 @@ from rest_framework.views import APIView
 from hardcases.audit.actors import Actor
 from hardcases.projects.access import project_for, team_for
 from hardcases.projects.authentication import actor_of
+from hardcases.projects.limits import LIMITER
 from hardcases.projects.models import ApiToken, Project, Team
 from hardcases.projects.permissions import Can, InTeam
 
+_WRITES = frozenset({"POST", "PUT", "PATCH"})
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -53,6 +55,13 @@ class ProjectAPI(APIView):
             raise MethodNotAllowed(str(request.method))
         read = request.auth.project if isinstance(request.auth, ApiToken) else None
         self.project = project_for(self.actor, kwargs["project"], self.can[method], read=read)
+        if isinstance(request.auth, ApiToken):
+            LIMITER.admit(request.auth.pk, self.project.pk, writes=method in _WRITES)
+
+    def charge(self, size: int) -> None:
+        """Count bytes that the project did not have before against the token's limits."""
+        if isinstance(self.request.auth, ApiToken):
+            LIMITER.charge(self.request.auth.pk, self.project.pk, size)
 
 
 class ProjectPage(LoginRequiredMixin, View):

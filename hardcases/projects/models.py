@@ -157,6 +157,18 @@ class ApiToken(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
 
+class RateUse(models.Model):
+    """What a token or a project has sent in the ten seconds of `slot`, summed over processes. One row a subject, written over in the next slot."""
+
+    subject = models.CharField(max_length=64, primary_key=True)  # token:<id> or project:<id>
+    slot = models.BigIntegerField()  # seconds since 1970, divided by ten
+    requests = models.BigIntegerField(default=0)
+    bytes = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.slot}"
+
+
 class Counter(models.Model):
     """The last number given out for one kind of thing in a project: cases, runs, releases. Taken under a row lock, so numbers are never given twice."""
 

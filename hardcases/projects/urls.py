@@ -5,7 +5,7 @@ from django.urls import path
 from django.views.generic import TemplateView
 
 from hardcases.projects import api as rest
-from hardcases.projects import audit_log, entrance, team_pages, views
+from hardcases.projects import audit_log, entrance, team_pages, upload, views
 
 api = [
     path("whoami/", rest.WhoAmI.as_view(), name="api-whoami"),
@@ -32,8 +32,9 @@ pages = [
     path("teams/<slug:team>/members/", team_pages.TeamInvite.as_view(), name="team-invite"),
     path("teams/<slug:team>/members/<str:username>/", team_pages.TeamMember.as_view(), name="team-member"),
     path("p/<slug:project>/", views.Overview.as_view(), name="project-overview"),
-    path("p/<slug:project>/upload/", views.Upload.as_view(), name="project-upload"),
-    path("p/<slug:project>/tokens/<uuid:token>/revoke/", views.TokenRevoke.as_view(), name="token-revoke"),
+    path("p/<slug:project>/upload/", upload.Upload.as_view(), name="project-upload"),
+    path("p/<slug:project>/tokens/<uuid:token>/revoke/", upload.TokenRevoke.as_view(), name="token-revoke"),
+    path("p/<slug:project>/tokens/<uuid:token>/replace/", upload.TokenReplace.as_view(), name="token-replace"),
     path("p/<slug:project>/settings/", views.Settings.as_view(), name="project-settings"),
     path("p/<slug:project>/members/", views.MemberInvite.as_view(), name="member-invite"),
     path("p/<slug:project>/members/<str:username>/", views.MemberRoles.as_view(), name="member-roles"),

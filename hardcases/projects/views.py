@@ -1,8 +1,7 @@
-"""Pages of projects: the list, one project's overview, how to send cases, its settings, its audit log."""
+"""Pages of projects: the list, one project's overview, its settings."""
 
 from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,13 +14,13 @@ from django.views import View
 
 from hardcases.errors import Conflict, Forbidden, Invalid
 from hardcases.projects import actions, people
-from hardcases.projects.access import can, member_for, people_in, permissions_in, projects_of, scopes_for, teams_of, token_for
+from hardcases.projects.access import can, member_for, people_in, permissions_in, projects_of, teams_of
 from hardcases.projects.authentication import actor_of
 from hardcases.projects.documents import document_of, read
 from hardcases.projects.doors import ProjectPage
-from hardcases.projects.forms import ROLE_NAMES, InviteForm, ProjectForm, RolesForm, TokenForm
-from hardcases.projects.models import ApiToken
+from hardcases.projects.forms import ROLE_NAMES, InviteForm, ProjectForm, RolesForm
 from hardcases.projects.permissions import Can, Role
+from hardcases.projects.upload import tokens_of
 from hardcases.web.pages import render_page
 
 
@@ -81,68 +80,8 @@ class Overview(ProjectPage):
         return render_page(request, "projects/overview.html", context)
 
 
-class Upload(ProjectPage):
-    """Five minutes from here to the first case."""
-
-    can = {"GET": Can.OWN_TOKENS, "POST": Can.OWN_TOKENS}
-
-    def _page(self, request: HttpRequest, form: TokenForm, token: str | None = None, status: int = 200) -> HttpResponse:
-        document = document_of(self.project)
-        context = {
-            "form": form,
-            "token": token,
-            "document": document,
-            "address": settings.PUBLIC_URL,
-            "label": document.positive_class or next(iter(document.classes), None),
-            "attribute": next((spec.name for spec in document.attributes if spec.type == "category" and not spec.values), None),
-            **_tokens(self),
-        }
-        response = render_page(request, "projects/upload.html", context, status=status)
-        response["Cache-Control"] = "no-store"  # the page may show a token
-        return response
-
-    def get(self, request: HttpRequest, project: str) -> HttpResponse:
-        """How to send cases, with a form for a token."""
-        return self._page(request, TokenForm(scopes=scopes_for(self.actor, self.project)))
-
-    def post(self, request: HttpRequest, project: str) -> HttpResponse:
-        """Make a token and show it, this once."""
-        form = TokenForm(request.POST, scopes=scopes_for(self.actor, self.project))
-        if not form.is_valid():
-            return self._page(request, form, status=422)
-        said = form.cleaned_data
-        try:
-            _row, text = actions.create_token(
-                actor=self.actor, project=self.project, name=said["name"], scopes=form.chosen(), days=said["days"]
-            )
-        except (Invalid, Forbidden) as refusal:
-            form.refuse(refusal)
-            return self._page(request, form, status=422)
-        return self._page(request, TokenForm(scopes=scopes_for(self.actor, self.project)), text)
-
-
 def _words(roles: Iterable[Role]) -> str:
     return ", ".join(str(ROLE_NAMES[role]) for role in roles)
-
-
-def _tokens(page: ProjectPage) -> dict[str, Any]:
-    """Tokens as the list shows them: all to an admin, to others their own."""
-    rows = ApiToken.objects.filter(project=page.project).select_related("created_by").order_by("revoked_at", "-created_at")
-    manages = can(page.actor, Can.MANAGE, page.project)
-    return {"tokens": rows if manages else rows.filter(created_by_id=page.actor.user_id), "manages": manages}
-
-
-class TokenRevoke(ProjectPage):
-    """Stop a token."""
-
-    can = {"POST": Can.OWN_TOKENS}
-
-    def post(self, request: HttpRequest, project: str, token: UUID) -> HttpResponse:
-        """From the next request on."""
-        row = token_for(self.actor, self.project, token)
-        actions.revoke_token(actor=self.actor, project=self.project, token=row)
-        messages.success(request, _("The token “%(name)s” no longer works.") % {"name": row.name})
-        return redirect("project-upload", project=self.project.slug)
 
 
 class Settings(ProjectPage):
@@ -163,7 +102,7 @@ class Settings(ProjectPage):
             "invite": invite or InviteForm(auto_id="id_invite_%s"),
             "members": members,
         }
-        response = render_page(request, "projects/settings.html", context | _tokens(self) | more, status=status)
+        response = render_page(request, "projects/settings.html", context | tokens_of(self) | more, status=status)
         response["Cache-Control"] = "no-store"  # the page may show a sign-in link
         return response
 

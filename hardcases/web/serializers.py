@@ -6,6 +6,8 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+_HEX = frozenset("0123456789abcdef")
+
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer that refuses fields it does not know, each by name, instead of dropping them."""
@@ -38,6 +40,17 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class Digest(Text):
+    """A SHA-256 as 64 lower-case hex digits."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse everything else: a digest in another form would only ever be unknown."""
+        digest = super().to_internal_value(data)
+        if len(digest) != 64 or not set(digest) <= _HEX:
+            raise serializers.ValidationError("This must be a SHA-256: 64 hex digits in lower case.")
+        return digest
+
+
 class Number(serializers.FloatField):
     """A finite JSON number, returned as it was written: 18 stays 18."""
 
@@ -46,6 +59,16 @@ class Number(serializers.FloatField):
         if isinstance(data, bool) or not isinstance(data, (int, float)):
             raise serializers.ValidationError("This must be a number, without quotes.")
         return data
+
+
+class Whole(serializers.IntegerField):
+    """A JSON number without a fraction."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Refuse strings, booleans and fractions."""
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("This must be a whole number, without quotes.")
+        return int(super().to_internal_value(data))
 
 
 class Flag(serializers.BooleanField):

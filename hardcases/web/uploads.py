@@ -1,4 +1,4 @@
-"""How a large part of a multipart request waits on disk until it has been read."""
+"""How large bodies are read: a part of a multipart request waits on disk, a raw body is left to who asked for it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from typing import IO, Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from rest_framework.parsers import BaseParser
 
 
 class TidyUploadHandler(TemporaryFileUploadHandler):
@@ -30,3 +31,13 @@ class TidyUploadHandler(TemporaryFileUploadHandler):
             with contextlib.suppress(OSError):  # closing flushes, which fails for the same reason, and removes the file all the same
                 file.close()
             raise
+
+
+class RawBody(BaseParser):
+    """Takes any type and leaves the stream alone: the body goes to a file, not into memory."""
+
+    media_type = "*/*"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        """The stream itself."""
+        return stream

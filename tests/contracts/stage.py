@@ -3,6 +3,7 @@
 An address that takes a body and has no row here fails `test_hostile`, so that nobody adds one that is never attacked.
 """
 
+import io
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,12 +24,15 @@ from hardcases.repairs import actions as repairs
 from hardcases.repairs.queries import findings
 from hardcases.repairs.rules import Rule
 from hardcases.sampling.actions import set_rules
+from hardcases.uploads import actions as uploads
 from hardcases.work.tasks import all_due
 from tests.builders import cases, groups, people, runs, testsets, transfers
 from tests.builders.releases import GUARD, OVERALL, Scene, a_scene
+from tests.builders.uploads import sha
 from tests.contracts.test_permissions import Address
 
 PICTURE = cases.a_picture("hostile")
+LARGE = cases.a_picture("in parts")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Stage:
         for part, name, other in (
             ("runs/", "number", "run"),
             ("releases/", "number", "release"),
+            ("/parts/", "number", "part"),
             ("/erase/", "key", "erasable"),
             ("/undo/<int:act>", "group", "split"),
             ("quarantine/", "number", "repair"),
@@ -95,6 +100,12 @@ def a_stage() -> Stage:
     for due in all_due():  # thumbnails; the run waits for its predictions
         due.task(**due.kwargs)
     people.a_token(project, "report", by=member)
+    upload = uploads.announce(
+        actor=person(member),
+        project=project,
+        announced=uploads.Announced(sha256=sha(LARGE), size=len(LARGE), name="large.png", purpose="case", said={}),
+    )
+    uploads.put_part(upload=upload, number=1, stream=io.BytesIO(LARGE), length=len(LARGE))
     guest, code = accounts.invite(actor=person(member), project=project, username="guest", roles=[Role.VIEWER])
     team = teams.create_team(actor=person(member), slug="readers", name="Readers", default_role=Role.VIEWER)
     colleague, _ = accounts.invite_to_team(actor=person(member), team=team, username="colleague")
@@ -118,6 +129,7 @@ def a_stage() -> Stage:
         "test_set": scene.version.test_set.slug,
         "number": scene.version.number,
         "a": 1,
+        "part": 1,
         "b": 1,
         "model": scene.run.model_version.model.slug,
         "version": scene.run.model_version.version,
@@ -125,6 +137,7 @@ def a_stage() -> Stage:
         "run": scene.run.number,
         "waiting": waiting.number,
         "release": release.number,
+        "upload": upload.pk,
         "token": ApiToken.objects.filter(created_by=member).get().pk,
         "team": team.slug,
         "username": guest.username,
@@ -212,6 +225,9 @@ def documents(stage: Stage) -> dict[str, Any]:
         "api-project": document_of(project).as_json() | {"name": "Renamed"},
         "api-case-list": said | {"input": {"record": {"age": 1, "name": "x"}}},
         "api-case-batch": said | {"input": {"text": "Unclear."}},
+        "api-upload-list": {"sha256": "0" * 64, "size": 20_000_000, "name": "x.png", "purpose": "case", "case": said},
+        "api-upload-confirm": {},
+        "api-case-digests": {"sha256": ["0" * 64, "a" * 64]},
         "api-case": {
             "state": "declined",
             "decline_reason": DECLINE_REASONS[0],
@@ -289,6 +305,8 @@ def forms(stage: Stage) -> dict[str, dict[str, str]]:
         },
         "project-upload": {"name": "service", "scopes": "report", "days": "30"},
         "token-revoke": {},
+        "token-replace": {},
+        "upload-test": {},
         "member-invite": {"username": "another", "roles": "viewer"},
         "member-roles": {"roles": "viewer"},
         "team-new": {"name": "Other", "slug": "other", "default_role": "viewer"},

@@ -38,11 +38,13 @@ SAID = {"release-accept": "?check=Guard"}
 ELSEWHERE = {  # what else an address may answer when nothing is wrong: it leads on, or there is nothing to lead to
     "home": (302,),
     "member-invite": (302,),
+    "token-replace": (302,),
     "account_login": (302,),
     "account_inactive": (302,),
     "account_reauthenticate": (302,),
     "api-job": (404,),
     "last-received": (204,),
+    "api-upload": (404,),
     "case-erase": (409,),
     "invite": (404,),
     "team-invite": (302,),
@@ -53,7 +55,7 @@ UNDECLARED = {
     "release-open": ("candidate", "version", "policy"),
     "release-accept": ("check",),
 }
-NO_BODY = {"api-run-predictions", "api-import-list"}  # takes files, which have a test of their own
+NO_BODY = {"api-run-predictions", "api-import-list", "api-upload-part"}  # take files, which have a test of their own
 
 
 def _writing() -> Iterator[tuple[Address, str]]:
@@ -226,6 +228,11 @@ def test_bodies(siege: Siege) -> None:
             siege.send(method, path, Attack(what, json.dumps(right).encode(), headers=said))
     _send_parts(siege)
     path = siege.stage.path(NAMED["api-run-predictions"], number=siege.stage.names["waiting"])
+    part = siege.stage.path(NAMED["api-upload-part"])
+    for what, body in hostile.raw_json({"case": "x"}):
+        siege.send("PUT", part, Attack(what, body, JSON))
+    for said in ("sha-256=:x:", "sha-256=", ",,=", "sha-256=:" + "A" * 5_000 + ":", "é=:="):
+        siege.send("PUT", part, Attack("a digest", stage.PICTURE, headers={"Content-Digest": said}))
     kinds = Deck((CSV, NDJSON, "application/vnd.apache.parquet", JSON, ""))
     for what, body in (*hostile.files(siege.stage.names["key"]), *hostile.raw_json({"case": "x"})):
         for kind in kinds.deal(2):

@@ -43,6 +43,7 @@ PROJECT: dict[str, dict[str, Can]] = {
     "project-overview": {"GET": Can.VIEW},
     "project-upload": {"GET": Can.OWN_TOKENS, "POST": Can.OWN_TOKENS},
     "token-revoke": {"POST": Can.OWN_TOKENS},
+    "token-replace": {"GET": Can.OWN_TOKENS, "POST": Can.OWN_TOKENS},
     "project-settings": {"GET": Can.MANAGE, "POST": Can.MANAGE},
     "member-invite": {"GET": Can.MANAGE, "POST": Can.MANAGE},
     "member-roles": {"POST": Can.MANAGE},
@@ -50,8 +51,11 @@ PROJECT: dict[str, dict[str, Can]] = {
     # hardcases.cases
     "api-case-list": {"GET": Can.VIEW_CASES, "POST": Can.REPORT},
     "api-case-batch": {"POST": Can.REPORT},
+    "api-case-digests": {"POST": Can.REPORT},
     "api-case": {"GET": Can.VIEW_CASES, "PATCH": Can.TRIAGE},
     "api-case-media": {"GET": Can.VIEW_CASES},
+    "inbox": {"GET": Can.TRIAGE},
+    "upload-test": {"POST": Can.REPORT},
     "case-list": {"GET": Can.VIEW_CASES},
     "case-light": {"GET": Can.VIEW_CASES},
     "case-decide": {"POST": Can.TRIAGE},
@@ -78,6 +82,11 @@ PROJECT: dict[str, dict[str, Can]] = {
     "quarantine": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
     "quarantine-group": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
     "repair-retire": {"POST": Can.TRIAGE},
+    # hardcases.uploads
+    "api-upload-list": {"POST": Can.REPORT},
+    "api-upload": {"GET": Can.REPORT, "DELETE": Can.REPORT},
+    "api-upload-part": {"PUT": Can.REPORT},
+    "api-upload-confirm": {"POST": Can.REPORT},
     # hardcases.labels
     "api-label-list": {"POST": Can.LABEL},
     "api-case-labels": {"GET": Can.VIEW_CASES},

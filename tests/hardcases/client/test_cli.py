@@ -86,56 +86,6 @@ class ExitTests:
         assert "same command again" in result.stderr
 
 
-class UploadTests:
-    def batch(self, statuses):
-        return reply(207, results=[{"index": n, "status": status} for n, status in enumerate(statuses)])
-
-    def test_files_folders_and_manifest_lines_are_sent_in_order(self, serve, tmp_path):
-        requests = serve(self.batch([201, 200, 201]))
-        (tmp_path / "folder").mkdir()
-        for name in ("one.png", "folder/b.jpg", "folder/notes.txt"):
-            (tmp_path / name).write_bytes(name.encode())
-        (tmp_path / "m.jsonl").write_text('{"file": "one.png", "external_id": "7"}\n\n')
-        result = run("upload", "one.png", "folder", "--manifest", "m.jsonl")
-        assert result.exit_code == 0
-        assert [json.loads(line)["status"] for line in result.stdout.splitlines()] == [201, 200, 201]
-        assert "3 of 3 cases received" in result.stderr
-        assert [requests[0].content.count(text) for text in (b"folder/b.jpg", b"notes", b'"external_id": "7"')] == [1, 0, 1]
-
-    def test_rejected_items_are_exit_6_and_the_others_are_kept(self, serve, tmp_path):
-        serve(self.batch([201, 422]))
-        (tmp_path / "m.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
-        result = run("upload", "--manifest", "m.jsonl")
-        assert result.exit_code == 6
-        assert "1 of 2 cases received" in result.stderr
-
-    def test_the_same_upload_again_carries_the_same_key(self, serve, tmp_path):
-        requests = serve(self.batch([201]))
-        (tmp_path / "a.png").write_bytes(b"a")
-        run("upload", "a.png")
-        run("upload", "a.png")
-        assert requests[0].headers["Idempotency-Key"] == requests[1].headers["Idempotency-Key"]
-
-    def test_a_dry_run_sends_nothing(self, serve, tmp_path):
-        requests = serve(self.batch([201]))
-        (tmp_path / "a.png").write_bytes(b"a")
-        result = run("upload", "a.png", "--dry-run")
-        assert (result.exit_code, json.loads(result.stdout), requests) == (0, {"file": "a.png"}, [])
-
-    @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"text": "a", "record": {}}', '{"file": "absent.png"}', "7"])
-    def test_a_bad_manifest_line_is_named_before_anything_is_sent(self, serve, tmp_path, line):
-        requests = serve(self.batch([201]))
-        (tmp_path / "m.jsonl").write_text('{"text": "ok"}\n' + line + "\n")
-        result = run("upload", "--manifest", "m.jsonl")
-        assert result.exit_code == 2
-        assert "line 2" in result.stderr
-        assert not requests
-
-    def test_an_absent_path_is_wrong_usage(self, serve):
-        serve(self.batch([]))
-        assert run("upload", "absent.png").exit_code == 2
-
-
 class RunTests:
     @pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 1), ("running", 8)])
     def test_watch_says_how_it_ended(self, serve, state, code):

@@ -148,7 +148,7 @@ class RequestTests:
         assert server.request.content == b"PAR1"
         with pytest.raises(ValueError, match="media_type"):
             client.put_predictions("R-41", b"")
-        client.report("R-41")
+        client.run_report("R-41")
         assert server.call == "GET /api/v1/projects/chest-xray/runs/R-41/report/"
 
     def test_test_set_calls(self):
