@@ -53,7 +53,7 @@ def report_cases(*, actor: Actor, project: Project, reports: Sequence[Report]) -
     for index, report in enumerate(reports):
         try:
             _check_time(report.fields.captured_at)
-            fit[index] = report, sort_fields(report.fields, project, declared)
+            fit[index] = report, sort_fields(report, project, declared)
         except Invalid as refusal:
             outcomes[index] = refusal
     if fit:
@@ -246,7 +246,9 @@ def _blank(actor: Actor, case: Case, reason: str) -> set[str]:
     ExternalId.objects.filter(case=case).delete()
     Sighting.objects.filter(case=case).update(body=None)
     columns: dict[str, Any] = {
-        **dict.fromkeys(("text", "captured_at", "prediction", "correction", "attributes_salt", "thumbnail_sha256", "display_sha256")),
+        **dict.fromkeys(
+            ("text", "captured_at", "prediction", "correction", "attributes_salt", "thumbnail_sha256", "display_sha256", "picture")
+        ),
         **dict.fromkeys(("width", "height", "decline_reason", "snoozed_until", "media_busy_until")),
         **dict.fromkeys(("file_name", "reason", "source", "model", "media_failure"), ""),
         "attributes": {},

@@ -53,6 +53,7 @@ def _columns(document: ProjectDocument) -> dict[str, object]:
         "positive_class": document.positive_class,
         "cluster_attribute": document.cluster_attribute,
         "strip_metadata": document.strip_metadata,
+        "dicom": document.dicom.as_json() or None,
     }
 
 

@@ -81,6 +81,7 @@ class Project(models.Model):
     positive_class = models.CharField(max_length=128, null=True)
     cluster_attribute = models.CharField(max_length=128, null=True)
     strip_metadata = models.BooleanField(default=False)
+    dicom = models.JSONField(null=True)  # what differs from the defaults of documents.DicomSpec
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
