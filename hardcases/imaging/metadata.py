@@ -66,7 +66,7 @@ def strip(data: bytes, orientation: int = 1) -> bytes:
         raise CannotStrip("the file is no picture that we know")
     try:
         return work[kind.name](data, orientation)
-    except (IndexError, struct.error, ValueError) as error:
+    except (IndexError, struct.error, ValueError, OverflowError) as error:
         raise CannotStrip(f"the structure of the {kind.name} file is damaged") from error
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from hardcases.errors import Refusal, UnsupportedMedia
+from hardcases.imaging import structure
 from hardcases.imaging.facts import ImageFacts
 from hardcases.imaging.formats import ACCEPTED_NAMES, DICOM, HEAD, JPEG, PNG, ImageFormat, describe_refused, detect
 from hardcases.imaging.limits import MAX_METADATA, MAX_PIXELS, ImageTooBig, UnreadableImage, check_frames, check_size, too_big
@@ -74,6 +75,7 @@ def inspect(source: Source, *, pseudonyms: Sequence[str] = ()) -> ImageFacts:
         if kind is DICOM:
             facts: ImageFacts = _dicom().facts(file, pseudonyms)
             return facts
+        structure.check(file, kind)
         with _image(file, kind) as image:
             return _inspect(image, kind)
 
@@ -178,6 +180,7 @@ def _decoded(source: Source, work: Callable[[Image.Image, ImageFormat], Result])
 def _image(file: IO[bytes], kind: ImageFormat) -> Iterator[Image.Image]:
     with Image.open(file, formats=(kind.name,)) as image:
         _check_limits(image)
+        _refuse_misread(image)
         yield image
 
 
@@ -210,7 +213,7 @@ def _opened(source: Source) -> IO[bytes]:
 def _reason(error: Exception) -> str:
     match error:
         case UnidentifiedImageError():
-            return "its header is damaged"
+            return "its header is damaged, or it is of a variant that is not read here"
         case MemoryError():
             return "it needs more memory than there is"
         case OSError() | SyntaxError() if "truncated" in str(error) or "broken" in str(error):
@@ -225,6 +228,16 @@ def _check_limits(image: Image.Image) -> None:
     if metadata > MAX_METADATA:
         raise UnreadableImage(
             f"The image carries {metadata:,} bytes of metadata, more than {MAX_METADATA:,}. Nothing was stored. Send it without them."
+        )
+
+
+def _refuse_misread(image: Image.Image) -> None:
+    """What Pillow opens and reads wrongly: colours deeper than eight bits, one plane after the other."""
+    stored = getattr(image, "tag_v2", {})
+    if stored.get(284) == 2 and stored.get(277, 1) > 1 and _bits(image) > 8:
+        raise UnreadableImage(
+            "The TIFF file keeps each colour in a plane of its own with more than eight bits, which is not read here. Nothing was stored. "
+            "Save it with its colours pixel by pixel."
         )
 
 
@@ -285,8 +298,7 @@ def _shrunk(shown: Image.Image, side: int) -> Picture:
 def _pixels(image: Image.Image, mode: str, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     orientation = _orientation(image)
     image.load()
-    deep = image.mode in {"F", "I"} or image.mode.startswith("I;")
-    plain = _turned(_stretched(image) if deep else image, orientation)
+    plain = _turned(_stretched(image) if _is_deep(image) else _out_of_lab(image), orientation)
     if plain.mode != mode:
         plain = plain.convert(mode)
     if size is not None and plain.size != (size[1], size[0]):
@@ -302,8 +314,9 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
 def _showable(image: Image.Image) -> Image.Image:
     """Frame 0 as L, RGB or RGBA in sRGB, eight bits. Deeper values and floats are stretched from their least to their greatest."""
     image.load()
-    if image.mode in {"F", "I"} or image.mode.startswith("I;"):
+    if _is_deep(image):
         return _stretched(image)
+    image = _out_of_lab(image)
     if image.mode == "1":
         return image.convert("L")
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
@@ -313,8 +326,38 @@ def _showable(image: Image.Image) -> Image.Image:
     return _in_srgb(image, image.convert("RGB"))
 
 
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode in {"F", "I"} or image.mode.startswith("I;") or _is_signed_bytes(image)
+
+
+def _is_signed_bytes(image: Image.Image) -> bool:
+    stored = getattr(image, "tag_v2", {}).get(339, 1)
+    return image.mode == "L" and (stored[0] if isinstance(stored, tuple) and stored else stored) == 2
+
+
+def _out_of_lab(image: Image.Image) -> Image.Image:
+    if image.mode != "LAB":
+        return image
+    return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _SRGB, outputMode="RGB") or image
+
+
+def _deep_values(image: Image.Image) -> NDArray[np.float32]:
+    """The values as the file means them: of TIFF Pillow reads signed bytes as unsigned, unsigned words of 32 bits as signed, and leaves 0 black."""
+    values = np.asarray(image)
+    stored = getattr(image, "tag_v2", None)
+    if stored is None:
+        return values.astype(np.float32)
+    if _is_signed_bytes(image):
+        return values.view(np.int8).astype(np.float32)
+    kind = stored.get(339, (1,))
+    if image.mode == "I" and _bits(image) == 32 and (kind[0] if isinstance(kind, tuple) and kind else kind) == 1:
+        values = values.view(np.uint32)
+    deep = values.astype(np.float32)
+    return -deep if stored.get(262) == 0 else deep
+
+
 def _stretched(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float32)
+    values = _deep_values(image)
     finite = np.isfinite(values)
     low, high = (float(values[finite].min()), float(values[finite].max())) if finite.any() else (0.0, 0.0)
     span = high - low

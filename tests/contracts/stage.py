@@ -143,6 +143,7 @@ def documents(stage: Stage) -> dict[str, Any]:
         "attributes": attributes,
         "cluster_attribute": "patient",
         "strip_metadata": True,
+        "dicom": {"attributes": {"PatientAge": "age"}, "identifiers": "refuse", "pseudonyms": ["STUDY-"]},
     }
     version = {
         "version": "3.0",

@@ -14,6 +14,7 @@ from hardcases.imaging.dicom.blanking import blanked
 from hardcases.imaging.dicom.elements import Damaged, Element
 from hardcases.imaging.dicom.frames import check_decodable, frame
 from hardcases.imaging.dicom.header import Header, Pixels, bytes_of, keyword, unreadable
+from hardcases.imaging.dicom.shown import check as check_shown
 from hardcases.imaging.dicom.shown import picture, window
 from hardcases.imaging.facts import DicomFacts, ImageFacts
 from hardcases.imaging.formats import DICOM
@@ -38,6 +39,7 @@ def facts(file: IO[bytes], pseudonyms: Sequence[str] = ()) -> ImageFacts:
     pixels = Pixels(header)
     check_decodable(pixels)
     try:
+        check_shown(pixels)
         if pixels.place.encapsulated:
             frame(pixels)
         shown = {

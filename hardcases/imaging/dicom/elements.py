@@ -13,7 +13,7 @@ from typing import NamedTuple
 from hardcases.imaging.dicom.tags import ITEM, ITEM_END, PIXEL_TAGS, SEQUENCE_END
 
 Bytes = bytes | memoryview
-MOST_ELEMENTS = 200_000
+MOST_ELEMENTS = 100_000
 DEEPEST = 32
 UNDEFINED = 0xFFFFFFFF
 Path = tuple[tuple[int, int], ...]

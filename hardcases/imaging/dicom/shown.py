@@ -38,6 +38,14 @@ def picture(pixels: Pixels) -> Image.Image:
     return Image.fromarray(plain)
 
 
+def check(pixels: Pixels) -> None:
+    """Whether the tables that the picture is shown through are there. Raises Damaged."""
+    if pixels.photometric == "PALETTE COLOR":
+        _palettes(pixels)
+    elif pixels.samples == 1:
+        _through(pixels.header, _scaled(pixels.header, np.zeros(1)))
+
+
 def window(header: Header) -> tuple[float, float] | None:
     """(centre, width) of the first window, where it is one; words that are no window do not stop a picture."""
     try:
@@ -60,11 +68,16 @@ def _eight_bits(values: Values, stored: int) -> NDArray[np.uint8]:
 
 
 def _coloured(pixels: Pixels, values: Values) -> Image.Image:
+    table, first = _palettes(pixels)
+    return Image.fromarray(table[np.clip(values.astype(np.int64) - first, 0, len(table) - 1)])
+
+
+def _palettes(pixels: Pixels) -> tuple[NDArray[np.uint8], int]:
+    """The three palettes side by side, and the stored value of their first entry. Raises Damaged."""
     columns, first = zip(*(_palette(pixels, *pair) for pair in zip(tags.PALETTE_DESCRIPTORS, tags.PALETTES, strict=True)), strict=True)
     if len({len(column) for column in columns}) > 1 or len(set(first)) > 1:
         raise Damaged("its three palettes have different lengths")
-    table = np.stack(columns, axis=1)
-    return Image.fromarray(table[np.clip(values.astype(np.int64) - first[0], 0, len(table) - 1)])
+    return np.stack(columns, axis=1), first[0]
 
 
 def _palette(pixels: Pixels, descriptor_tag: int, data_tag: int) -> tuple[NDArray[np.uint8], int]:
@@ -137,7 +150,8 @@ def _scaled(header: Header, values: Floats) -> Floats:
     if table:
         return _looked_up(header, table, values)[0]
     slope, intercept = (header.numbers(header.find(tag)) for tag in (tags.SLOPE, tags.INTERCEPT))
-    scaled = values * (slope[0] if slope and slope[0] else 1.0) + (intercept[0] if intercept else 0.0)
+    with np.errstate(all="ignore"):  # a scale beyond all numbers counts as none
+        scaled = values * (slope[0] if slope and slope[0] else 1.0) + (intercept[0] if intercept else 0.0)
     return scaled if np.isfinite(scaled[:1]).all() else values
 
 

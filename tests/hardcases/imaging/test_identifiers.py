@@ -1,8 +1,10 @@
 """What in a DICOM header says who somebody is: found by name, never told by value, and blanked without touching a pixel."""
 
 import io
+import re
 import struct
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pydicom
@@ -211,3 +213,10 @@ def test_the_tags_that_may_become_attributes_hold_no_identifier() -> None:
     assert facts.tags["PixelSpacing"] == (0.5, 0.5)
     assert facts.tags["SeriesNumber"] == (3,)
     assert not {"PatientName", "ImageComments"} & set(facts.tags)
+
+
+def test_the_documentation_names_every_tag_and_every_word() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "pictures.md").read_text(encoding="utf-8")
+    assert sorted(name for name in identifiers.LISTED if f"`{name}`" not in page) == []
+    words = re.sub(r"\s+", " ", page.partition("in any order: ")[2].partition(";")[0]).split(", ")
+    assert {word.replace("de-", "de") for word in words} == identifiers.DUMMIES
