@@ -63,7 +63,7 @@ def _file(actor: Actor, project: Project, reports: Sequence[Report], *, sampled:
     for index, report in enumerate(reports):
         try:
             check_time(report.fields.captured_at)
-            fit[index] = report, sort_fields(report.fields, project, declared)
+            fit[index] = report, sort_fields(report, project, declared)
         except Invalid as refusal:
             outcomes[index] = refusal
     if fit:
@@ -259,7 +259,9 @@ def _blank(actor: Actor, case: Case, reason: str) -> set[str]:
     ExternalId.objects.filter(case=case).delete()
     Sighting.objects.filter(case=case).update(body=None)
     columns: dict[str, Any] = {
-        **dict.fromkeys(("text", "captured_at", "prediction", "correction", "attributes_salt", "thumbnail_sha256", "display_sha256")),
+        **dict.fromkeys(
+            ("text", "captured_at", "prediction", "correction", "attributes_salt", "thumbnail_sha256", "display_sha256", "picture")
+        ),
         **dict.fromkeys(("width", "height", "decline_reason", "snoozed_until", "media_busy_until")),
         **dict.fromkeys(("file_name", "reason", "source", "model", "media_failure"), ""),
         "attributes": {},

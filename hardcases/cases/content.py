@@ -4,15 +4,18 @@ All of it happens before and outside the transaction that writes rows. If the ro
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from hardcases.blobs.store import BlobStore, Received, get_store
+from hardcases.cases import headers
 from hardcases.cases.models import Case
 from hardcases.database.prepared import Given, PreparedMany
 from hardcases.errors import Invalid, Refusal
 from hardcases.imaging import metadata, pictures
+from hardcases.imaging.facts import Identifier, ImageFacts
+from hardcases.projects.documents import dicom_of
 from hardcases.projects.models import Project
 from hardcases.web.json_edge import canonical
 
@@ -52,7 +55,8 @@ class Record:
 class Taken:
     """Content whose bytes are in the store. `sha256` is that of the received bytes; facts are None for a content the project already had.
 
-    `stored_sha256` is of the bytes that are kept: others only where the project strips metadata. `orientation` (1–8) is a picture's.
+    `stored_sha256` is of the bytes that are kept: others only where the project strips metadata. `orientation` (1–8) is a picture's, `picture` what is
+    unusual about it; of a DICOM file `tags` may become attributes, and `identifiers` are what in it says who somebody is.
     """
 
     kind: str
@@ -65,6 +69,9 @@ class Taken:
     text: str | None = None
     file_name: str = ""
     orientation: int = 1
+    picture: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    identifiers: tuple[Identifier, ...] = ()
     known: bool = False
 
 
@@ -167,11 +174,11 @@ def _settled(
     A known content is written again only where its bytes are missing, so that sending it again repairs it; not where they were erased.
     """
     if known is None:
-        facts = _facts(content, received, known=False)
+        facts = _facts(project, content, received, known=False)
         kept = _stripped(store, received, facts.orientation) if project.strip_metadata and facts.kind == "image" else received
         return replace(facts, stored_sha256=kept.sha256), kept
     state, stored = known
-    facts = replace(_facts(content, received, known=True), stored_sha256=stored)
+    facts = replace(_facts(project, content, received, known=True), stored_sha256=stored)
     if state == "erased" or store.exists(stored):
         return facts, None
     return facts, received if stored == received.sha256 else _stripped(store, received, pictures.inspect(received.path).orientation)
@@ -194,13 +201,13 @@ def _stripped(store: BlobStore, received: Received, orientation: int) -> Receive
     return kept
 
 
-def _facts(content: Sent, received: Received, *, known: bool) -> Taken:
+def _facts(project: Project, content: Sent, received: Received, *, known: bool) -> Taken:
     match content:
         case File(_, name):
             taken = Taken(
                 kind="image", sha256=received.sha256, stored_sha256=received.sha256, size=received.size, file_name=name[:255], known=known
             )
-            return taken if known else _picture_facts(taken, received.path)
+            return taken if known else _picture_facts(project, taken, received.path)
         case Text(text):
             kind, media_type, preview = "text", "text/plain", text[:PREVIEW]
         case Record():
@@ -209,6 +216,15 @@ def _facts(content: Sent, received: Received, *, known: bool) -> Taken:
     return Taken(kind=kind, sha256=sha256, stored_sha256=sha256, size=received.size, media_type=media_type, text=preview, known=known)
 
 
-def _picture_facts(taken: Taken, path: Path) -> Taken:
-    facts = pictures.inspect(path)
-    return replace(taken, media_type=facts.media_type, width=facts.width, height=facts.height, orientation=facts.orientation)
+def _picture_facts(project: Project, taken: Taken, path: Path) -> Taken:
+    spec = dicom_of(project.dicom)
+    facts = pictures.inspect(path, pseudonyms=spec.pseudonyms)
+    taken = replace(taken, media_type=facts.media_type, width=facts.width, height=facts.height, orientation=facts.orientation)
+    if facts.dicom is None:
+        return replace(taken, picture=_unusual(facts))
+    found = headers.identifiers(facts.dicom, spec, stripped=project.strip_metadata)
+    return replace(taken, picture=facts.dicom.shown, tags=facts.dicom.tags, identifiers=found)
+
+
+def _unusual(facts: ImageFacts) -> dict[str, Any]:
+    return ({"bits": facts.bits} if facts.bits > 8 else {}) | ({"frames": facts.frames} if facts.frames > 1 else {})

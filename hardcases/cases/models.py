@@ -64,6 +64,7 @@ class Case(models.Model):
     media_type = models.CharField(max_length=64)
     width = models.PositiveIntegerField(null=True)
     height = models.PositiveIntegerField(null=True)
+    picture = models.JSONField(null=True)  # what is unusual about it: bits, frames, and how a DICOM file is stored and shown
     text = models.TextField(
         null=True
     )  # the first 10,000 characters of a text, or of a record as JSON, for lists; the whole lies in the blob

@@ -92,6 +92,7 @@ def facts(case: Case) -> list[dict[str, Any]]:
         (_("Kept by sampling"), _chance(case)),
         (_("Tags"), ", ".join(case.tags)),
         (_("Size"), f"{case.width} × {case.height} px" if case.width else ""),
+        *_picture(case.picture or {}),
         (_("File name"), case.file_name),
     ]
     found: list[dict[str, Any]] = [{"label": label, "value": value} for label, value in rows if value != ""]
@@ -112,6 +113,17 @@ def _chance(case: Case) -> str:
     known = case.selection_probability
     chance = _("with unknown chance") if known is None else _("with a chance of %(share)s") % {"share": percent(known)}
     return _("%(chance)s, by rule %(rule)s") % {"chance": chance, "rule": case.sampling_rule_id}
+
+
+def _picture(said: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is unusual about a picture: how it is stored, how many frames it has, the window it is shown in."""
+    frames, window, bits = said.get("frames", 1), said.get("window"), said.get("bits", 8)
+    rows = [(_("Frames"), _("%(count)s, the first is shown") % {"count": f"{frames:,}"} if frames > 1 else "")]
+    if "transfer_syntax" in said:
+        stored = [said["modality"], _("%(bits)s bits") % {"bits": bits}, said["photometric"], said["transfer_syntax"]]
+        shown_as = _("centre %(centre)s, width %(width)s") % {"centre": f"{window[0]:g}", "width": f"{window[1]:g}"} if window else ""
+        return [*rows, (_("DICOM"), " · ".join(filter(None, stored))), (_("Window"), shown_as)]
+    return [*rows, (_("Bits"), str(bits) if bits > 8 else "")]
 
 
 def _value(value: Any) -> str:

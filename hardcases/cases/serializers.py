@@ -187,7 +187,7 @@ def show(cases: Sequence[Case]) -> list[dict[str, Any]]:
 
 
 _PLAIN = (
-    *("key", "state", "kind", "sha256", "size", "media_type", "width", "height", "text", "file_name"),
+    *("key", "state", "kind", "sha256", "size", "media_type", "width", "height", "picture", "text", "file_name"),
     *("decline_reason", "snoozed_until", "decided_at", "decided_by", "received_at", "captured_at", "last_seen_at"),
     *("reason", "source", "model", "prediction", "correction", "attributes", "tags", "quarantine"),
     *("media_state", "media_failure", "erased_at", "selection_probability", "leaked_at"),

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,12 +12,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from hardcases.audit.actors import Actor
-from hardcases.cases import attributes, shapes
+from hardcases.cases import attributes, headers, shapes
 from hardcases.cases.content import Taken
 from hardcases.cases.models import Case, ExternalId, Sighting
 from hardcases.database.inserting import insert
 from hardcases.database.prepared import Given, PreparedMany
 from hardcases.errors import Conflict, Detail, Invalid, Refusal
+from hardcases.projects.documents import dicom_of
 from hardcases.projects.models import Attribute, Project
 from hardcases.projects.steps import next_numbers
 from hardcases.sampling.deciding import Decision
@@ -106,11 +107,14 @@ def check_time(captured_at: datetime | None) -> None:
     raise Invalid(f"{sentence} Nothing was stored. Send the true time.", errors=[Detail(pointer="/captured_at", detail=sentence)])
 
 
-def sort_fields(fields: Fields, project: Project, declared: Iterable[Attribute]) -> Sorted:
-    """Keep what fits the project's schema, set the rest aside. Raises Invalid where attributes are beyond every limit."""
+def sort_fields(report: Report, project: Project, declared: Sequence[Attribute]) -> Sorted:
+    """Keep what fits the project's schema, set the rest aside; a DICOM header fills what was not sent. Raises Invalid where attributes are beyond every limit."""
+    fields, content = report.fields, report.content
     attributes.refuse_oversized(fields.attributes)
-    kept, findings = attributes.sort_out(fields.attributes, declared)
-    quarantine = [_entry("attributes", finding) for finding in findings]
+    filled, unreadable = headers.fill(fields.attributes, content.tags, dicom_of(project.dicom), declared)
+    kept, findings = attributes.sort_out(filled, declared)
+    quarantine = [_entry("attributes", finding) for finding in (*findings, *unreadable)]
+    quarantine += [{"field": f"dicom.{found.tag}", "value": None, "problem": found.problem} for found in content.identifiers]
     said = {}
     for name in ("prediction", "correction"):
         value = getattr(fields, name)
@@ -274,6 +278,7 @@ class Filing:
             media_type=content.media_type,
             width=content.width,
             height=content.height,
+            picture=dict(content.picture) or None,
             text=content.text,
             file_name=content.file_name,
             captured_at=fields.captured_at,

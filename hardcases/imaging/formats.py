@@ -1,5 +1,6 @@
 """What kind of file some bytes are, by their first bytes alone. Names and declared types are the sender's opinion and are not asked."""
 
+import struct
 from dataclasses import dataclass
 
 HEAD = 512  # bytes that suffice to recognise every kind below
@@ -20,8 +21,9 @@ WEBP = ImageFormat("WEBP", "image/webp", ".webp")
 TIFF = ImageFormat("TIFF", "image/tiff", ".tif")
 BMP = ImageFormat("BMP", "image/bmp", ".bmp")
 GIF = ImageFormat("GIF", "image/gif", ".gif")
-ACCEPTED = (PNG, JPEG, WEBP, TIFF, BMP, GIF)
-ACCEPTED_NAMES = "PNG, JPEG, WebP, TIFF, BMP or GIF"
+DICOM = ImageFormat("DICOM", "application/dicom", ".dcm")
+ACCEPTED = (PNG, JPEG, WEBP, TIFF, BMP, GIF, DICOM)
+ACCEPTED_NAMES = "PNG, JPEG, WebP, TIFF, BMP, GIF or DICOM"
 
 _ACCEPTED_STARTS: tuple[tuple[bytes, ImageFormat], ...] = (
     (b"\x89PNG\r\n\x1a\n", PNG),
@@ -55,10 +57,40 @@ _REFUSED_STARTS: tuple[tuple[bytes, str], ...] = (
 
 
 def detect(head: bytes) -> ImageFormat | None:
-    """The accepted format that `head` (the first `HEAD` bytes) begins, or None."""
+    """The accepted format that `head` (the first `HEAD` bytes) begins, or None.
+
+    The first 128 bytes of a DICOM file are free and may begin another format: then it is a DICOM file all the same, and its header is looked through.
+    """
+    if head[128:132] == b"DICM":
+        return DICOM
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return WEBP
-    return next((kind for start, kind in _ACCEPTED_STARTS if head.startswith(start)), None)
+    return next((kind for start, kind in _ACCEPTED_STARTS if head.startswith(start)), DICOM if _bare_dicom(head) else None)
+
+
+def _bare_dicom(head: bytes) -> bool:
+    """Whether these are two data elements of DICOM without the usual beginning, as some scanners write them: both of the first groups, in order."""
+    at, before = 0, -1
+    for _ in range(2):
+        if len(head) < at + 8:
+            return False
+        little = head[at] != 0
+        group, number = struct.unpack_from("<HH" if little else ">HH", head, at)
+        tag = group << 16 | number
+        if group not in {2, 8} or tag <= before or (before < 0 and number > 0x0100):
+            return False
+        size = 4
+        if head[at + 4 : at + 6].isalpha() and head[at + 4 : at + 6].isupper():
+            long = head[at + 4 : at + 6] in {b"OB", b"SQ", b"UN", b"UT"}
+            at += 8 if long else 6
+            size = 4 if long else 2
+        else:
+            at += 4
+        length = int.from_bytes(head[at : at + size], "little" if little else "big")
+        if length % 2 or length > HEAD:
+            return False
+        at, before = at + size + length, tag
+    return True
 
 
 def describe_refused(head: bytes) -> str:
@@ -67,7 +99,5 @@ def describe_refused(head: bytes) -> str:
         return "an empty file"
     if head[4:8] == b"ftyp":
         return "a HEIC, AVIF or video file"
-    if head[128:132] == b"DICM":
-        return "a DICOM file"
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     return next((what for start, what in _REFUSED_STARTS if head.startswith(start) or text.startswith(start)), "no image we know")

@@ -4,6 +4,8 @@ Nothing is decoded. Comments, EXIF, XMP, IPTC, maker's notes, embedded previews 
 profile, transparency, resolution) stays. The orientation stays too, in an EXIF block of its own, because it says which way up the picture is. The same bytes
 give the same result, which is why a repeated upload is recognised.
 
+Of a DICOM file only what identifies somebody is blanked (`imaging.dicom`), since the rest says how its pixels are meant.
+
 Sources: ITU T.81 (JPEG), the PNG specification (third edition), the WebP container specification, GIF89a, TIFF 6.0 and EXIF 3.0.
 """
 
@@ -11,7 +13,8 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 
-from hardcases.imaging.formats import BMP, GIF, HEAD, JPEG, PNG, TIFF, WEBP, detect
+from hardcases.imaging.formats import BMP, DICOM, GIF, HEAD, JPEG, PNG, TIFF, WEBP, detect
+from hardcases.imaging.pictures import strip_dicom
 
 _KEPT_JPEG = {0xE0, 0xEE}  # JFIF and Adobe say how colours are coded
 _PNG_KEPT = {
@@ -57,12 +60,13 @@ def strip(data: bytes, orientation: int = 1) -> bytes:
         GIF.name: _gif,
         TIFF.name: _tiff,
         BMP.name: lambda whole, _: whole,  # has no place for any
+        DICOM.name: lambda whole, _: strip_dicom(whole),
     }
     if kind is None:
         raise CannotStrip("the file is no picture that we know")
     try:
         return work[kind.name](data, orientation)
-    except (IndexError, struct.error, ValueError) as error:
+    except (IndexError, struct.error, ValueError, OverflowError) as error:
         raise CannotStrip(f"the structure of the {kind.name} file is damaged") from error
 
 

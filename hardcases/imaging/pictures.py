@@ -10,22 +10,26 @@ import io
 import math
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from hardcases.errors import Invalid, Refusal, UnsupportedMedia
-from hardcases.imaging.formats import ACCEPTED_NAMES, HEAD, JPEG, PNG, ImageFormat, describe_refused, detect
+from hardcases.errors import Refusal, UnsupportedMedia
+from hardcases.imaging import structure
+from hardcases.imaging.facts import ImageFacts
+from hardcases.imaging.formats import ACCEPTED_NAMES, DICOM, HEAD, JPEG, PNG, ImageFormat, describe_refused, detect
+from hardcases.imaging.limits import MAX_METADATA, MAX_PIXELS, ImageTooBig, UnreadableImage, check_frames, check_size, too_big
 
-MAX_PIXELS = 50_000_000
-MAX_SIDE = 32_768
-MAX_FRAMES = 1_000
-MAX_METADATA = 8_000_000  # bytes of EXIF, ICC, XMP and text together
+__all__ = ["ImageFacts", "ImageTooBig", "Picture", "UnreadableImage", "check_same", "copies", "display", "inspect", "pixels", "thumbnail"]
+
+_DICOM = "hardcases.imaging.dicom.decoding"
 TINY = 64  # pictures up to this side are shown losslessly: at 8×8 every pixel counts
 
 _DECODES = threading.BoundedSemaphore(2)  # a decoded picture takes up to 200 MB; two at once is what a small server bears
@@ -50,29 +54,6 @@ Source = bytes | Path
 Result = TypeVar("Result")
 
 
-class UnreadableImage(Invalid):
-    code, title = "unreadable_image", "The image cannot be read"
-
-
-class ImageTooBig(Invalid):
-    code, title = "image_too_big", "The image has too many pixels"
-
-
-@dataclass(frozen=True)
-class ImageFacts:
-    """Facts of frame 0. `width` and `height` are those of the upright image; `bits` are per channel as stored; `mode` is Pillow's."""
-
-    format: str
-    media_type: str
-    suffix: str
-    width: int
-    height: int
-    mode: str
-    frames: int
-    bits: int
-    orientation: int
-
-
 @dataclass(frozen=True)
 class Picture:
     """A re-encoded copy: `data` is PNG or JPEG, as `media_type` says."""
@@ -83,17 +64,27 @@ class Picture:
     height: int
 
 
-def inspect(source: Source) -> ImageFacts:
-    """Decode frame 0 completely and return its facts.
+def inspect(source: Source, *, pseudonyms: Sequence[str] = ()) -> ImageFacts:
+    """Decode frame 0 completely and return its facts. Of DICOM pixels that are not compressed the number is enough; `pseudonyms` say how names begin
+    that identify nobody.
 
     Raises `UnsupportedMedia` (415) for anything but an accepted format, `ImageTooBig` and `UnreadableImage` (422) otherwise.
     """
-    return _guarded(source, _inspect)
+
+    def look(file: IO[bytes], kind: ImageFormat) -> ImageFacts:
+        if kind is DICOM:
+            facts: ImageFacts = _dicom().facts(file, pseudonyms)
+            return facts
+        structure.check(file, kind)
+        with _image(file, kind) as image:
+            return _inspect(image, kind)
+
+    return _guarded(source, look)
 
 
 def display(source: Source) -> Picture:
     """The whole picture for people: JPEG stays JPEG (quality 90), everything else becomes PNG. Raises as `inspect` does."""
-    return _guarded(source, _display)
+    return _decoded(source, _display)
 
 
 def thumbnail(source: Source, side: int = 256) -> Picture:
@@ -102,7 +93,7 @@ def thumbnail(source: Source, side: int = 256) -> Picture:
     def shrink(image: Image.Image, kind: ImageFormat) -> Picture:
         return _thumbnail(image, kind, side)
 
-    return _guarded(source, shrink)
+    return _decoded(source, shrink)
 
 
 def copies(source: Source, side: int = 256) -> tuple[Picture, Picture]:
@@ -114,7 +105,7 @@ def copies(source: Source, side: int = 256) -> tuple[Picture, Picture]:
         whole = _encoded(upright, lossless=kind is not JPEG or max(upright.size) <= TINY, quality=90)
         return whole, whole if max(upright.size) <= side else _shrunk(upright, side)
 
-    return _guarded(source, make)
+    return _decoded(source, make)
 
 
 def pixels(source: Source, *, mode: str = "RGB", size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
@@ -126,12 +117,12 @@ def pixels(source: Source, *, mode: str = "RGB", size: tuple[int, int] | None = 
     def read(image: Image.Image, kind: ImageFormat) -> NDArray[np.uint8]:
         return _pixels(image, mode, size)
 
-    return _guarded(source, read)
+    return _decoded(source, read)
 
 
 def check_same(one: Source, other: Source) -> None:
     """Raise `UnreadableImage` unless both show the same pixels the same way up in the same mode: for a file whose metadata was taken out."""
-    if _guarded(one, _fingerprint) != _guarded(other, _fingerprint):
+    if _guarded(one, _mark) != _guarded(other, _mark):
         raise UnreadableImage(
             "Taking the metadata out of the picture would change the picture itself. Nothing was stored. Save it anew as PNG."
         )
@@ -143,8 +134,58 @@ def _fingerprint(image: Image.Image, kind: ImageFormat) -> tuple[object, ...]:
     return kind, image.mode, image.size, orientation, hashlib.sha256(image.tobytes()).digest()
 
 
-def _guarded(source: Source, work: Callable[[Image.Image, ImageFormat], Result]) -> Result:
-    """Open `source` as an accepted format, check its limits, do `work`; the only place that catches what Pillow raises."""
+def _mark(file: IO[bytes], kind: ImageFormat) -> tuple[object, ...]:
+    if kind is DICOM:
+        mark: tuple[object, ...] = _dicom().fingerprint(file)
+        return mark
+    with _image(file, kind) as image:
+        return _fingerprint(image, kind)
+
+
+def dicom_tag_problem(name: str) -> str | None:
+    """Why the DICOM tag of this name cannot fill an attribute, as a sentence; None where it can. Raises UnsupportedMedia where DICOM is not installed."""
+    problem: str | None = _dicom().mapping_problem(name)
+    return problem
+
+
+def strip_dicom(data: bytes) -> bytes:
+    """A DICOM file without identifying values. Raises as `inspect` does."""
+    return _guarded(data, lambda _file, _kind: bytes(_dicom().strip(data)))
+
+
+def _dicom() -> Any:
+    """What reads DICOM. Its libraries are an extra, and take the better part of a second to load: only where there is something to read."""
+    try:
+        return import_module(_DICOM)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "hardcases":
+            raise
+        raise UnsupportedMedia(
+            "This is a DICOM matter, and this installation does not read DICOM: its extra is not installed. Nothing was stored. "
+            "Install it with: pip install 'hardcases[server,dicom]'."
+        ) from error
+
+
+def _decoded(source: Source, work: Callable[[Image.Image, ImageFormat], Result]) -> Result:
+    """Do `work` on the opened picture: of DICOM on what is shown of it."""
+
+    def on_image(file: IO[bytes], kind: ImageFormat) -> Result:
+        with _dicom().image(file) if kind is DICOM else _image(file, kind) as image:
+            return work(image, kind)
+
+    return _guarded(source, on_image)
+
+
+@contextmanager
+def _image(file: IO[bytes], kind: ImageFormat) -> Iterator[Image.Image]:
+    with Image.open(file, formats=(kind.name,)) as image:
+        _check_limits(image)
+        _refuse_misread(image)
+        yield image
+
+
+def _guarded(source: Source, work: Callable[[IO[bytes], ImageFormat], Result]) -> Result:
+    """Recognise `source` as an accepted format and do `work`, one of two at a time; the only place that catches what Pillow and the readers of DICOM raise."""
     with _opened(source) as file:
         head = file.read(HEAD)
         file.seek(0)
@@ -153,13 +194,12 @@ def _guarded(source: Source, work: Callable[[Image.Image, ImageFormat], Result])
             found = describe_refused(head)
             raise UnsupportedMedia(f"The file is {found}. Nothing was stored. Send {ACCEPTED_NAMES}.")
         try:
-            with _DECODES, Image.open(file, formats=(kind.name,)) as image:
-                _check_limits(image)
-                return work(image, kind)
+            with _DECODES:
+                return work(file, kind)
         except Refusal:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise _too_big(f"more than {MAX_PIXELS:,} pixels") from error
+            raise too_big(f"more than {MAX_PIXELS:,} pixels") from error
         except Exception as error:
             raise UnreadableImage(
                 f"The {kind.name} file cannot be read: {_reason(error)}. Nothing was stored. Send a whole file."
@@ -173,7 +213,7 @@ def _opened(source: Source) -> IO[bytes]:
 def _reason(error: Exception) -> str:
     match error:
         case UnidentifiedImageError():
-            return "its header is damaged"
+            return "its header is damaged, or it is of a variant that is not read here"
         case MemoryError():
             return "it needs more memory than there is"
         case OSError() | SyntaxError() if "truncated" in str(error) or "broken" in str(error):
@@ -182,15 +222,8 @@ def _reason(error: Exception) -> str:
             return "its content is damaged or uses a variant we do not know"
 
 
-def _too_big(what: str) -> ImageTooBig:
-    limits = f"at most {MAX_PIXELS:,} pixels and {MAX_SIDE:,} on a side"
-    return ImageTooBig(f"The image has {what}. Nothing was stored. Send it with {limits}, or cut it into parts.")
-
-
 def _check_limits(image: Image.Image) -> None:
-    width, height = image.size
-    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
-        raise _too_big(f"{width:,} × {height:,} pixels")
+    check_size(*image.size)
     metadata = sum(len(value) for value in image.info.values() if isinstance(value, (bytes, str)))
     if metadata > MAX_METADATA:
         raise UnreadableImage(
@@ -198,10 +231,19 @@ def _check_limits(image: Image.Image) -> None:
         )
 
 
+def _refuse_misread(image: Image.Image) -> None:
+    """What Pillow opens and reads wrongly: colours deeper than eight bits, one plane after the other."""
+    stored = getattr(image, "tag_v2", {})
+    if stored.get(284) == 2 and stored.get(277, 1) > 1 and _bits(image) > 8:
+        raise UnreadableImage(
+            "The TIFF file keeps each colour in a plane of its own with more than eight bits, which is not read here. Nothing was stored. "
+            "Save it with its colours pixel by pixel."
+        )
+
+
 def _inspect(image: Image.Image, kind: ImageFormat) -> ImageFacts:
     frames = int(getattr(image, "n_frames", 1))
-    if frames > MAX_FRAMES:
-        raise _too_big(f"{frames:,} frames (the limit is {MAX_FRAMES:,})")
+    check_frames(frames)
     image.seek(0)
     mode, (width, height), bits, orientation = image.mode, image.size, _bits(image), _orientation(image)
     # A JPEG decoded at an eighth still reads its whole stream, so a cut file is found at a fraction of the cost.
@@ -256,8 +298,7 @@ def _shrunk(shown: Image.Image, side: int) -> Picture:
 def _pixels(image: Image.Image, mode: str, size: tuple[int, int] | None) -> NDArray[np.uint8]:
     orientation = _orientation(image)
     image.load()
-    deep = image.mode in {"F", "I"} or image.mode.startswith("I;")
-    plain = _turned(_stretched(image) if deep else image, orientation)
+    plain = _turned(_stretched(image) if _is_deep(image) else _out_of_lab(image), orientation)
     if plain.mode != mode:
         plain = plain.convert(mode)
     if size is not None and plain.size != (size[1], size[0]):
@@ -273,8 +314,9 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
 def _showable(image: Image.Image) -> Image.Image:
     """Frame 0 as L, RGB or RGBA in sRGB, eight bits. Deeper values and floats are stretched from their least to their greatest."""
     image.load()
-    if image.mode in {"F", "I"} or image.mode.startswith("I;"):
+    if _is_deep(image):
         return _stretched(image)
+    image = _out_of_lab(image)
     if image.mode == "1":
         return image.convert("L")
     if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
@@ -284,8 +326,38 @@ def _showable(image: Image.Image) -> Image.Image:
     return _in_srgb(image, image.convert("RGB"))
 
 
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode in {"F", "I"} or image.mode.startswith("I;") or _is_signed_bytes(image)
+
+
+def _is_signed_bytes(image: Image.Image) -> bool:
+    stored = getattr(image, "tag_v2", {}).get(339, 1)
+    return image.mode == "L" and (stored[0] if isinstance(stored, tuple) and stored else stored) == 2
+
+
+def _out_of_lab(image: Image.Image) -> Image.Image:
+    if image.mode != "LAB":
+        return image
+    return ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _SRGB, outputMode="RGB") or image
+
+
+def _deep_values(image: Image.Image) -> NDArray[np.float32]:
+    """The values as the file means them: of TIFF Pillow reads signed bytes as unsigned, unsigned words of 32 bits as signed, and leaves 0 black."""
+    values = np.asarray(image)
+    stored = getattr(image, "tag_v2", None)
+    if stored is None:
+        return values.astype(np.float32)
+    if _is_signed_bytes(image):
+        return values.view(np.int8).astype(np.float32)
+    kind = stored.get(339, (1,))
+    if image.mode == "I" and _bits(image) == 32 and (kind[0] if isinstance(kind, tuple) and kind else kind) == 1:
+        values = values.view(np.uint32)
+    deep = values.astype(np.float32)
+    return -deep if stored.get(262) == 0 else deep
+
+
 def _stretched(image: Image.Image) -> Image.Image:
-    values = np.asarray(image, dtype=np.float32)
+    values = _deep_values(image)
     finite = np.isfinite(values)
     low, high = (float(values[finite].min()), float(values[finite].max())) if finite.any() else (0.0, 0.0)
     span = high - low

@@ -55,6 +55,7 @@ def _columns(document: ProjectDocument) -> dict[str, object]:
         "cluster_attribute": document.cluster_attribute,
         "strip_metadata": document.strip_metadata,
         "leaks": document.leaks,
+        "dicom": document.dicom.as_json() or None,
     }
 
 

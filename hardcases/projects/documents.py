@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from hardcases.errors import Detail, Invalid
+from hardcases.errors import Detail, Invalid, UnsupportedMedia
+from hardcases.imaging.pictures import dicom_tag_problem
 from hardcases.projects.models import ATTRIBUTE_TYPES, TASKS, Attribute, Project
+from hardcases.web.json_edge import pointer as path_to
 
 DEFAULT_TEAM = "default"
 MAX_CLASSES, MAX_ATTRIBUTES, MAX_VALUES, MAX_BINS = 10_000, 200, 1_000, 200
@@ -16,6 +18,12 @@ SLUG_RULE = "Use 1 to 64 lower-case letters, digits, hyphens or underscores, wit
 _PREFIX = re.compile(r"[A-Z][A-Z0-9]{0,7}")
 # A name is typed in the search line and stands in stratum ids, where these signs mean something.
 _ATTRIBUTE_NAME = re.compile(r"""[^\s:"'&=,<>()\-][^\s:"'&=,<>()]{0,127}""")
+_PSEUDONYM = re.compile(r"[A-Za-z0-9._-]{3,64}")
+IDENTIFIERS = (
+    "quarantine",
+    "refuse",
+    "accept",
+)  # what may be done about a header that identifies somebody; the first unless another is said
 _PREFIXES_TAKEN = {"R": "releases", "G": "groups"}  # R-41 is a release wherever keys are typed
 
 
@@ -35,6 +43,30 @@ class AttributeSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DicomSpec:
+    """What becomes of DICOM headers: which tags fill which attributes, what is done about identifiers, and how names begin that identify nobody."""
+
+    attributes: tuple[tuple[str, str], ...] = ()
+    identifiers: str = "quarantine"
+    pseudonyms: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """What differs from the defaults."""
+        said: dict[str, Any] = {"attributes": dict(self.attributes)} if self.attributes else {}
+        said |= {"identifiers": self.identifiers} if self.identifiers != IDENTIFIERS[0] else {}
+        return said | ({"pseudonyms": list(self.pseudonyms)} if self.pseudonyms else {})
+
+
+def dicom_of(said: Mapping[str, Any] | None) -> DicomSpec:
+    """From the document's member or the project's column, whose rules have been checked."""
+    said = said or {}
+    pairs = tuple(sorted((said.get("attributes") or {}).items()))
+    return DicomSpec(
+        attributes=pairs, identifiers=said.get("identifiers") or IDENTIFIERS[0], pseudonyms=tuple(said.get("pseudonyms") or ())
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProjectDocument:
     """A project as the public contract writes it. Made by `read`, so every instance obeys the rules."""
 
@@ -49,6 +81,7 @@ class ProjectDocument:
     cluster_attribute: str | None = None
     strip_metadata: bool = False
     leaks: str = "mark"
+    dicom: DicomSpec = DicomSpec()
 
     def as_json(self) -> dict[str, Any]:
         """The document; reading it again gives an equal one."""
@@ -63,8 +96,9 @@ class ProjectDocument:
             "attributes": [attribute.as_json() for attribute in self.attributes],
             "cluster_attribute": self.cluster_attribute,
         }
-        unusual = ({"strip_metadata": True} if self.strip_metadata else {}) | ({"leaks": self.leaks} if self.leaks != "mark" else {})
-        return body | unusual
+        said = {"strip_metadata": self.strip_metadata, "leaks": self.leaks, "dicom": self.dicom.as_json()}
+        usual = {"strip_metadata": False, "leaks": "mark", "dicom": {}}
+        return body | {name: value for name, value in said.items() if value != usual[name]}
 
 
 def document_of(project: Project) -> ProjectDocument:
@@ -82,6 +116,7 @@ def document_of(project: Project) -> ProjectDocument:
         cluster_attribute=project.cluster_attribute,
         strip_metadata=project.strip_metadata,
         leaks=project.leaks,
+        dicom=dicom_of(project.dicom),
     )
 
 
@@ -103,6 +138,7 @@ def read(body: Mapping[str, Any]) -> ProjectDocument:
         cluster_attribute=body.get("cluster_attribute"),
         strip_metadata=bool(body.get("strip_metadata")),
         leaks=body.get("leaks") or "mark",
+        dicom=dicom_of(body.get("dicom")),
     )
 
 
@@ -191,6 +227,33 @@ def _check_attributes(body: Mapping[str, Any]) -> Iterator[Detail]:
         )
 
 
+def _check_dicom(body: Mapping[str, Any]) -> Iterator[Detail]:
+    said = body.get("dicom") or {}
+    declared = {item["name"] for item in body.get("attributes") or []} | {body.get("cluster_attribute")}
+    filled: dict[str, str] = {}
+    for tag, name in (said.get("attributes") or {}).items():
+        problem = _tag_problem(tag)
+        if name not in declared:
+            problem = problem or f"The project does not declare an attribute {name}."
+        elif name in filled:
+            problem = problem or f"{name} is filled by {filled[name]} already."
+        filled.setdefault(name, tag)
+        if problem:
+            yield _at(path_to("dicom", "attributes", tag), problem)
+    for index, start in enumerate(said.get("pseudonyms") or []):
+        if not _PSEUDONYM.fullmatch(start):
+            yield _at(
+                f"/dicom/pseudonyms/{index}", "Use 3 to 64 letters, digits, dots, underscores or hyphens: how the study's own names begin."
+            )
+
+
+def _tag_problem(tag: str) -> str | None:
+    try:
+        return dicom_tag_problem(tag)
+    except UnsupportedMedia as refusal:
+        return refusal.sentence
+
+
 def _check_name(pointer: str, name: str) -> Iterator[Detail]:
     if not _ATTRIBUTE_NAME.fullmatch(name):
         yield _at(pointer, "Use up to 128 characters without spaces, quotes or any of : & = , < > ( ), not starting with a hyphen.")
@@ -226,7 +289,7 @@ def _twice(names: Sequence[str], pointer: str, what: str, inner: str = "") -> It
         seen.add(name)
 
 
-_CHECKS = (_check_names, _check_classes, _check_attributes)
+_CHECKS = (_check_names, _check_classes, _check_attributes, _check_dicom)
 
 
 def check_change(before: ProjectDocument, after: ProjectDocument, *, has_cases: bool) -> None:

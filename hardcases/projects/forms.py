@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hardcases.errors import Refusal
 from hardcases.projects.actions import MAX_TOKEN_DAYS, TOKEN_DAYS
-from hardcases.projects.documents import ProjectDocument
+from hardcases.projects.documents import IDENTIFIERS, ProjectDocument
 from hardcases.projects.models import TASKS
 from hardcases.projects.permissions import Role, Scope
 
@@ -37,6 +37,11 @@ SCOPE_WORDS = {
     Scope.RUN: _("run: register models, start runs, open releases"),
     Scope.ADMIN: _("admin: change the project and its policies"),
 }
+IDENTIFIER_WORDS = {
+    "quarantine": _("Set aside: the case is kept and marked, with the names of the tags"),
+    "refuse": _("Refuse: nothing is stored"),
+    "accept": _("Accept: this project may hold them"),
+}
 TASK_WORDS = {
     "classification": _("Classification: one class a case"),
     "multilabel": _("Multi-label: any number of classes a case"),
@@ -52,8 +57,11 @@ class RefusedForm(forms.Form):
         """Take the refusal's findings."""
         placed = False
         for finding in refusal.errors:
-            name = finding.pointer.split("/")[1] if finding.pointer.startswith("/") else ""
+            steps = finding.pointer.split("/")[1:]
+            name = steps[0] if steps else ""
             name = "password1" if name == "password" else name
+            inner = "_".join(steps[:2])  # /dicom/attributes/… belongs to the field dicom_attributes
+            name = inner if inner in self.fields else name
             placed = placed or name in self.fields
             self.add_error(name if name in self.fields else None, finding.detail)
         if not placed:
@@ -102,6 +110,37 @@ class ProjectForm(RefusedForm):
         help_text=_("A new case whose file is in the training list of a registered model version. Cases that are here already are marked."),
     )
 
+    dicom_attributes = forms.CharField(
+        label=_("Attributes from DICOM headers"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_(
+            "One a line: tag and attribute, such as “PatientAge age”. An attribute modality is filled from Modality without being named."
+        ),
+    )
+    dicom_identifiers = forms.ChoiceField(
+        label=_("DICOM headers that identify somebody"), required=False, choices=[(name, IDENTIFIER_WORDS[name]) for name in IDENTIFIERS]
+    )
+    dicom_pseudonyms = forms.CharField(
+        label=_("Pseudonyms begin with"),
+        max_length=1000,
+        required=False,
+        help_text=_("Separated by commas, such as STUDY-. Patient names and ids that begin so identify nobody."),
+    )
+
+    def clean_dicom_attributes(self) -> dict[str, str]:
+        """The lines as the contract writes them."""
+        lines = [line.split() for line in self.cleaned_data["dicom_attributes"].splitlines() if line.strip()]
+        wrong = next((line for line in lines if len(line) != 2), None)
+        if wrong:
+            raise forms.ValidationError(
+                _("“%(line)s” is not a tag and an attribute, such as “PatientAge age”."), params={"line": " ".join(wrong)}
+            )
+        said = dict(lines)
+        if len(said) < len(lines):
+            raise forms.ValidationError(_("A tag stands here twice."))
+        return said
+
     def clean_attributes(self) -> list[dict[str, Any]]:
         """The lines as the contract writes them."""
         lines = [line.strip() for line in self.cleaned_data["attributes"].splitlines() if line.strip()]
@@ -122,6 +161,11 @@ class ProjectForm(RefusedForm):
             "cluster_attribute": said["cluster_attribute"] or None,
             "strip_metadata": said["strip_metadata"],
             "leaks": said["leaks"] or "mark",
+            "dicom": {
+                "attributes": said["dicom_attributes"],
+                "identifiers": said["dicom_identifiers"] or IDENTIFIERS[0],
+                "pseudonyms": [part.strip() for part in said["dicom_pseudonyms"].split(",") if part.strip()],
+            },
         }
 
     @staticmethod
@@ -133,6 +177,9 @@ class ProjectForm(RefusedForm):
             "cluster_attribute": document.cluster_attribute or "",
             "strip_metadata": document.strip_metadata,
             "leaks": document.leaks,
+            "dicom_attributes": "\n".join(f"{tag} {name}" for tag, name in document.dicom.attributes),
+            "dicom_identifiers": document.dicom.identifiers,
+            "dicom_pseudonyms": ", ".join(document.dicom.pseudonyms),
             "attributes": "\n".join(_line(attribute.as_json()) for attribute in document.attributes),
         }
 

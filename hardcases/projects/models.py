@@ -86,6 +86,7 @@ class Project(models.Model):
     leaks = models.CharField(max_length=8, default="mark", db_default="mark")
     # The ids of the sampling rules in force, in order; NULL without any, which spares the door a query.
     sampling = models.JSONField(null=True)
+    dicom = models.JSONField(null=True)  # what differs from the defaults of documents.DicomSpec
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:

@@ -19,6 +19,14 @@ class AttributeSerializer(StrictSerializer):
     bins = serializers.ListField(child=Number(), required=False, allow_null=True)
 
 
+class DicomSerializer(StrictSerializer):
+    """What becomes of DICOM headers: `attributes` names the attribute that each tag fills."""
+
+    attributes = serializers.DictField(child=Text(max_length=128), required=False)
+    identifiers = serializers.ChoiceField(choices=documents.IDENTIFIERS, required=False)
+    pseudonyms = serializers.ListField(child=Text(max_length=64), required=False, max_length=50)
+
+
 class ProjectSerializer(StrictSerializer):
     """The project document. `document()` applies the rules that need more than one field."""
 
@@ -33,6 +41,7 @@ class ProjectSerializer(StrictSerializer):
     cluster_attribute = Text(max_length=128, required=False, allow_null=True)
     strip_metadata = Flag(required=False)
     leaks = serializers.ChoiceField(choices=LEAKS, required=False)
+    dicom = DicomSerializer(required=False)
 
     def document(self) -> documents.ProjectDocument:
         """The whole document. Raises ValidationError for its shape and Invalid for its rules."""

@@ -193,6 +193,7 @@ def documents(stage: Stage) -> dict[str, Any]:
         "cluster_attribute": "patient",
         "strip_metadata": True,
         "leaks": "refuse",
+        "dicom": {"attributes": {"PatientAge": "age"}, "identifiers": "refuse", "pseudonyms": ["STUDY-"]},
     }
     version = {
         "version": "3.0",

@@ -66,7 +66,6 @@ PROJECT: dict[str, dict[str, Can]] = {
     "api-group": {"GET": Can.VIEW_CASES},
     "api-group-merge": {"POST": Can.TRIAGE},
     "api-group-split": {"POST": Can.TRIAGE},
-    "inbox": {"GET": Can.TRIAGE},
     "group-page": {"GET": Can.VIEW_CASES},
     "group-decide": {"POST": Can.TRIAGE},
     "group-merge": {"POST": Can.TRIAGE},

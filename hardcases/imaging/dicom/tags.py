@@ -1,0 +1,60 @@
+"""The tags that are read, by number, and the transfer syntaxes by name. Sources: DICOM PS3.6 (data dictionary), PS3.5 annex A."""
+
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+
+MEDIA_SOP_CLASS, TRANSFER_SYNTAX = 0x00020002, 0x00020010
+CHARACTER_SET, SOP_CLASS, MODALITY, CONVERSION_TYPE = 0x00080005, 0x00080016, 0x00080060, 0x00080064
+IDENTITY_REMOVED = 0x00120062
+SAMPLES, PHOTOMETRIC, PLANAR, FRAMES = 0x00280002, 0x00280004, 0x00280006, 0x00280008
+ROWS, COLUMNS = 0x00280010, 0x00280011
+ALLOCATED, STORED, HIGH_BIT, SIGNED = 0x00280100, 0x00280101, 0x00280102, 0x00280103
+PADDING_VALUE, PADDING_LIMIT = 0x00280120, 0x00280121
+BURNED_IN, RECOGNISABLE = 0x00280301, 0x00280302
+WINDOW_CENTER, WINDOW_WIDTH, WINDOW_FUNCTION = 0x00281050, 0x00281051, 0x00281056
+INTERCEPT, SLOPE = 0x00281052, 0x00281053
+MODALITY_LUT, VOI_LUT = 0x00283000, 0x00283010
+LUT_DESCRIPTOR, LUT_DATA = 0x00283002, 0x00283006
+PALETTE_DESCRIPTORS = (0x00281101, 0x00281102, 0x00281103)
+PALETTES = (0x00281201, 0x00281202, 0x00281203)
+SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230
+FLOATS, DOUBLES, PIXELS = 0x7FE00008, 0x7FE00009, 0x7FE00010
+EXTENDED_OFFSETS = 0x7FE00001
+PIXEL_TAGS = frozenset({FLOATS, DOUBLES, PIXELS})
+
+_START = "1.2.840.10008.1.2"
+IMPLICIT_LITTLE, EXPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG = _START, f"{_START}.1", f"{_START}.1.99", f"{_START}.2"
+NATIVE = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG})
+RLE = f"{_START}.5"
+JPEG = frozenset({f"{_START}.4.50", f"{_START}.4.51"})
+JPEG_2000 = frozenset({f"{_START}.4.{number}" for number in (90, 91, 201, 202, 203)})
+SYNTAX_NAMES = {
+    IMPLICIT_LITTLE: "Implicit VR Little Endian",
+    EXPLICIT_LITTLE: "Explicit VR Little Endian",
+    DEFLATED: "Deflated Explicit VR Little Endian",
+    EXPLICIT_BIG: "Explicit VR Big Endian",
+    RLE: "RLE Lossless",
+    f"{_START}.1.98": "Encapsulated Uncompressed Explicit VR Little Endian",
+    f"{_START}.4.50": "JPEG Baseline (8 bits)",
+    f"{_START}.4.51": "JPEG Extended (12 bits)",
+    f"{_START}.4.57": "JPEG Lossless",
+    f"{_START}.4.70": "JPEG Lossless, First-Order Prediction",
+    f"{_START}.4.80": "JPEG-LS Lossless",
+    f"{_START}.4.81": "JPEG-LS Near-Lossless",
+    f"{_START}.4.90": "JPEG 2000 (lossless only)",
+    f"{_START}.4.91": "JPEG 2000",
+    f"{_START}.4.92": "JPEG 2000 Multi-component (lossless only)",
+    f"{_START}.4.93": "JPEG 2000 Multi-component",
+    f"{_START}.4.100": "MPEG2 Main Profile",
+    f"{_START}.4.101": "MPEG2 High Profile",
+    f"{_START}.4.102": "MPEG-4 AVC/H.264",
+    f"{_START}.4.103": "MPEG-4 AVC/H.264 BD-compatible",
+    f"{_START}.4.107": "HEVC/H.265 Main Profile",
+    f"{_START}.4.108": "HEVC/H.265 Main 10 Profile",
+    f"{_START}.4.110": "JPEG XL (lossless)",
+    f"{_START}.4.111": "JPEG XL recompressed JPEG",
+    f"{_START}.4.112": "JPEG XL",
+    f"{_START}.4.201": "High-Throughput JPEG 2000 (lossless only)",
+    f"{_START}.4.202": "High-Throughput JPEG 2000 with RPCL (lossless only)",
+    f"{_START}.4.203": "High-Throughput JPEG 2000",
+}
+SECONDARY_CAPTURE, ULTRASOUND = "1.2.840.10008.5.1.4.1.1.7", ("1.2.840.10008.5.1.4.1.1.6", "1.2.840.10008.5.1.4.1.1.3")
