@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hardcases.cases.content import Taken
-from hardcases.cases.steps import ErasedBefore, ExternalIdTaken, Fields, Sorted, check_time, sort_fields
+from hardcases.cases.steps import ErasedBefore, ExternalIdTaken, Fields, Report, Sorted, check_time, sort_fields
 from hardcases.errors import Conflict, Invalid, Refusal
 from hardcases.formats.exchange import Item
 from hardcases.labels.actions import check_statement
@@ -146,7 +146,9 @@ class Planner:
         try:
             self._check_name(plan.fields.external_id, digest)
             check_time(plan.fields.captured_at)
-            kept: Sorted = sort_fields(plan.fields, self.project, self.declared)
+            assert plan.content is not None
+            report = Report(content=plan.content, fields=plan.fields)
+            kept: Sorted = sort_fields(report, self.project, self.declared)
         except (Invalid, ExternalIdTaken) as refusal:
             plan.refusal, plan.created = refusal, False
             return False
