@@ -144,7 +144,7 @@ public class Send {{
     body.write(("\\r\\n" + line + "--\\r\\n").getBytes("UTF-8"));
     var request = HttpRequest.newBuilder(URI.create({json.dumps(place.url)}))
         .timeout(Duration.ofSeconds(10))
-        .header("Authorization", {json.dumps(f"Bearer {place.secret}")})
+        .header("Authorization", {json.dumps(f"Bearer {place.secret}", ensure_ascii=False)})
         .header("Content-Type", "multipart/form-data; boundary=" + line.substring(2))
         .POST(HttpRequest.BodyPublishers.ofByteArray(body.toByteArray()))
         .build();

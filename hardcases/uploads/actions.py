@@ -182,7 +182,7 @@ def take_in(*, upload: Upload) -> Taken:
     Raises Incomplete, DigestDiffers (then no part is kept), and whatever a file is refused for. Repeating it does no harm.
     """
     _check_digest(upload)
-    with get_place().open(upload) as whole:
+    with _gone_as_not_found(), get_place().open(upload) as whole:
         taken = contents.take_one(upload.project, File(whole, upload.name))
     if taken.sha256 != upload.sha256:
         raise Conflict("A part was sent again while the file was being confirmed. Nothing was stored. Confirm it once more.")
@@ -191,13 +191,10 @@ def take_in(*, upload: Upload) -> Taken:
 
 def _check_digest(upload: Upload) -> None:
     begin(upload)
-    try:
-        with get_place().open(upload) as whole:
-            found = hashlib.sha256()
-            while chunk := whole.read(CHUNK):
-                found.update(chunk)
-    except FileNotFoundError as error:  # a second confirmation was quicker, or a cancellation
-        raise NotFound(GONE) from error
+    found = hashlib.sha256()
+    with _gone_as_not_found(), get_place().open(upload) as whole:
+        while chunk := whole.read(CHUNK):
+            found.update(chunk)
     if found.hexdigest() == upload.sha256:
         return
     discard(upload)
@@ -206,6 +203,15 @@ def _check_digest(upload: Upload) -> None:
         f"The parts make a file whose SHA-256 is {found.hexdigest()[:12]}…, not {upload.sha256[:12]}… as announced. "
         "None of them is kept. Send all parts again, or cancel."
     )
+
+
+@contextlib.contextmanager
+def _gone_as_not_found() -> Iterator[None]:
+    """Another confirmation was quicker, or a cancellation: the parts went while they were being read."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound(GONE) from error
 
 
 def file_case(*, actor: Actor, upload: Upload, taken: Taken, fields: Fields) -> Reported:

@@ -18,6 +18,7 @@ from hardcases.uploads import actions, steps
 from hardcases.uploads import serializers as shapes
 from hardcases.uploads.access import upload_for
 from hardcases.uploads.models import Upload
+from hardcases.uploads.places import Incomplete
 from hardcases.web.idempotency import answered_before, content_hash, idempotent
 from hardcases.web.queries import Parameters, read_parameters
 from hardcases.web.uploads import RawBody
@@ -119,7 +120,7 @@ class UploadConfirm(SendingAPI):
             if found.purpose == "import":
                 return Response(shapes.show(actions.finish_import(upload=found)))
             return self._file(keyed, hashed, found)
-        except NotFound:
+        except (NotFound, Incomplete):
             # Another confirmation may have been quicker between our two looks.
             if replay := answered_before(keyed, owner=self.actor.owner, content_hash=hashed):
                 return replay

@@ -104,10 +104,18 @@ class BucketPlace:
             raise Incomplete(missing)
         else:
             parts = [{"PartNumber": number, "ETag": listed[number]} for number in sorted(listed)]
-            with bucket_trouble():
-                self.client.complete_multipart_upload(**self._where(upload), UploadId=upload.remote_id, MultipartUpload={"Parts": parts})
+            self._join(upload, parts)
         whole: IO[bytes] = io.BufferedReader(_Object(self.client, self._where(upload)), 1 << 20)
         return whole
+
+    def _join(self, upload: Upload, parts: list[dict[str, Any]]) -> None:
+        joined = {"Parts": parts}
+        try:
+            with bucket_trouble(passing=("NoSuchUpload",)):
+                self.client.complete_multipart_upload(**self._where(upload), UploadId=upload.remote_id, MultipartUpload=joined)
+        except ClientError as error:  # somebody else was quicker: then it is whole, or gone already
+            if not self._is_whole(upload):
+                raise Incomplete(missing_parts(upload, [])) from error
 
     def discard(self, upload: Upload) -> None:
         self._abort(PREFIX + upload.id.hex, upload.remote_id)
@@ -164,10 +172,13 @@ class _Object(io.RawIOBase):
         return 0
 
     def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        with bucket_trouble():
-            if self._body is None:
-                self._body = self._client.get_object(**self._where)["Body"]
-            chunk = self._body.read(len(buffer))
+        try:
+            with bucket_trouble(passing=("NoSuchKey",)):
+                if self._body is None:
+                    self._body = self._client.get_object(**self._where)["Body"]
+                chunk = self._body.read(len(buffer))
+        except ClientError as error:
+            raise FileNotFoundError(str(self._where["Key"])) from error
         buffer[: len(chunk)] = chunk
         return len(chunk)
 

@@ -97,7 +97,9 @@ PAGES: list[tuple[str, Grow, int]] = [
     ("releases/", _releases, 9),
     ("releases/1/", _releases, 14),
     ("audit/", _people, 11),
-    ("settings/", _people, 12),
+    ("settings/", _people, 13),
+    ("upload/", _people, 13),
+    ("upload/last/", _inbox, 12),
 ]
 
 

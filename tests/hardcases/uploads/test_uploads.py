@@ -226,6 +226,20 @@ class FolderTests:
         assert made.stat().st_mode & 0o077 == 0
         assert list(get_store().iter_digests()) == []
 
+    def test_a_file_that_goes_while_it_is_read_is_404_and_not_a_fault(
+        self, folder: Path, api: Api, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sending = Sending(api, LARGE).all()
+        whole = get_place().open
+
+        def open_and_lose(upload: Upload) -> Any:
+            opened = whole(upload)
+            get_place().discard(upload)
+            return opened
+
+        monkeypatch.setattr(get_place(), "open", open_and_lose)
+        problem(sending.confirm(), 404)
+
     def test_a_part_of_another_cut_does_not_count(self, folder: Path, api: Api) -> None:
         sending = Sending(api, LARGE)
         sending.part(1)
@@ -251,6 +265,18 @@ class BucketTests:
         assert sending.received() == [1, 2, 3]
         assert sending.confirm().status_code == 201
         assert left_behind() == []
+
+    def test_a_file_that_goes_while_it_is_read_is_404_and_not_a_fault(self, bucket: Any, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        sending = Sending(api, LARGE).all()
+        whole = get_place().open
+
+        def open_and_lose(upload: Upload) -> Any:
+            opened = whole(upload)
+            get_place().discard(upload)
+            return opened
+
+        monkeypatch.setattr(get_place(), "open", open_and_lose)
+        problem(sending.confirm(), 404)
 
     def test_a_part_of_another_length_in_the_bucket_does_not_count(self, bucket: Any, api: Api) -> None:
         sending = Sending(api, LARGE)
