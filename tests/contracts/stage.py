@@ -196,7 +196,7 @@ def documents(stage: Stage) -> dict[str, Any]:
             "tags": ["day"],
         },
         "api-repairs": {
-            "rule": {"action": "map", "field": "attributes.age", "value": "x", "to": 4, "decimal": None, "decline_reason": None},
+            "rule": {"action": "map", "field": "attributes.age", "value": "x", "to": 4},
             "dry_run": True,
             "remember": False,
         },
