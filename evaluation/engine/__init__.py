@@ -37,7 +37,7 @@ from evaluation.engine.multiplicity import benjamini_hochberg, holm
 from evaluation.engine.points import values
 from evaluation.engine.power import detectable_loss, floor_cases, non_inferiority_cases
 from evaluation.engine.probabilities import Bins, equal_width
-from evaluation.engine.production import PredictiveValues, Weighted, post_stratified, predictive_values, share_variance
+from evaluation.engine.production import PredictiveValues, Weighted, WeightedMean, hajek, post_stratified, predictive_values, share_variance
 from evaluation.engine.regression import regression_report
 from evaluation.engine.report import comparison_of, report
 from evaluation.engine.seeds import seed_from
@@ -65,6 +65,7 @@ __all__ = [
     "Stratum",
     "Task",
     "Weighted",
+    "WeightedMean",
     "answers",
     "arm",
     "benjamini_hochberg",
@@ -81,6 +82,7 @@ __all__ = [
     "fragility",
     "fresh_gap",
     "gather",
+    "hajek",
     "holm",
     "judge",
     "mcnemar",

@@ -2,6 +2,7 @@
 
 Post-stratification weighs each stratum's figure by its share of production; Bayes' rule turns sensitivity and specificity into the
 predictive values at a stated prevalence. Both hold only as far as the strata, or the two error rates, are the same in production.
+Where every case was kept with a known chance, weighing each by one over that chance gives the figure of everything that arrived.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from evaluation.engine.arrays import BadInput, Floats, floats, optional, ratio
-from evaluation.engine.intervals import normal_quantile
+from evaluation.engine.intervals import normal_quantile, ratio_variance, t_quantile, wilson
 
 SHARES_SUM = 1e-6
 
@@ -66,6 +67,64 @@ def share_variance(value: ArrayLike, n: ArrayLike) -> Floats:
     more = n + 4
     share = (value * n + 2) / more
     return np.where(n > 0, share * (1 - share) / more, np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedMean:
+    """A mean over everything that arrived. `n_effective` is Kish's (sum w)² / sum w²: how many cases kept with one chance would tell as much.
+
+    All numbers are None but the counts where `undefined` says why.
+    """
+
+    value: float | None
+    se: float | None
+    low: float | None
+    high: float | None
+    n: int
+    n_effective: float | None
+    clusters: int
+    undefined: str | None = None
+
+
+def hajek(values: ArrayLike, probabilities: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95) -> WeightedMean:
+    """Sum of y/p over sum of 1/p (Hájek 1971), with the linearised variance of cluster sums (Särndal, Swensson & Wretman 1992, 5.7).
+
+    `values` (n,): one finite number a case, such as right (1) or wrong (0). `probabilities` (n,): the chance with which each was kept, in (0, 1];
+    NaN where it is not known, and then there is no value, since no weight can stand in for it. `clusters` (n,): codes of what belongs together. Zeros
+    and ones have Wilson's interval with r(1-r)/se² as its n, at most the number of cases; where all are equal with the number of clusters, at most
+    `n_effective`. Other values have Student's. Raises BadInput for a value or probability that is none.
+    """
+    y, p = np.atleast_1d(floats(values)), np.atleast_1d(floats(probabilities))
+    if y.shape != p.shape or y.ndim != 1:
+        raise BadInput(f"values and probabilities have shapes {y.shape} and {p.shape}, but there is one of each for a case")
+    wrong = np.flatnonzero(~np.isfinite(y) | (p <= 0) | (p > 1))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: {y[wrong[0]]} with probability {p[wrong[0]]} cannot be weighed")
+    _, unit = np.unique(np.arange(y.size) if clusters is None else np.asarray(clusters), return_inverse=True)
+    if unit.shape != y.shape:
+        raise BadInput(f"there are {unit.size} clusters for {y.size} cases")
+    count, unknown = int(unit.max(initial=-1)) + 1, int(np.isnan(p).sum())
+    if unknown or not y.size:
+        why = f"{unknown} of {y.size} cases were kept with a chance that is not known" if unknown else "there is no case"
+        return WeightedMean(value=None, se=None, low=None, high=None, n=y.size, n_effective=None, clusters=count, undefined=why)
+    w = 1 / p
+    sums, sizes = np.bincount(unit, w * y, count), np.bincount(unit, w, count)
+    value, effective = float(sums.sum() / sizes.sum()), float(w.sum() ** 2 / (w @ w))
+    variance = float(ratio_variance(sums, sizes))
+    low, high = _ends(y, value, variance, effective, count, level)
+    return WeightedMean(value=value, se=optional(np.sqrt(variance)), low=low, high=high, n=y.size, n_effective=effective, clusters=count)
+
+
+def _ends(y: Floats, value: float, variance: float, effective: float, count: int, level: float) -> tuple[float | None, float | None]:
+    quantile = t_quantile(level, count - 1)
+    if count < 2:
+        return None, None
+    if ((y == 0) | (y == 1)).all():
+        n = min(value * (1 - value) / variance, float(y.size)) if variance > 0 else min(float(count), effective)
+        low, high = wilson(value * n, n, level, quantile=quantile)
+        return float(low), float(high)
+    half = float(quantile) * variance**0.5
+    return (value - half, value + half) if half > 0 else (None, None)
 
 
 @dataclass(frozen=True, kw_only=True)

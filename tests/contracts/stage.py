@@ -238,7 +238,7 @@ def documents(stage: Stage) -> dict[str, Any]:
         "api-group-merge": {"into": names["second"]},
         "api-group-split": {"cases": names["chosen"]},
         "api-repairs": {
-            "rule": {"action": "map", "field": "attributes.age", "value": "x", "to": 4, "decimal": None, "decline_reason": None},
+            "rule": {"action": "map", "field": "attributes.age", "value": "x", "to": 4},
             "dry_run": True,
             "remember": False,
         },

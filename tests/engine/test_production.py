@@ -12,6 +12,7 @@ from evaluation.engine import (
     Grouping,
     Settings,
     Stratum,
+    hajek,
     overlap,
     post_stratified,
     predictive_values,
@@ -19,6 +20,7 @@ from evaluation.engine import (
     spread,
     values,
 )
+from evaluation.engine.intervals import clustered_share
 from tests.engine.build import BINARY, comparison
 
 GROUPS = [f"g{i}" for i in range(6)]
@@ -124,6 +126,67 @@ class PredictiveValueTests:
     def test_impossible_counts(self, counts: tuple[float, ...]) -> None:
         with pytest.raises(BadInput):
             predictive_values(*counts)
+
+
+def arrived(rng: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Right or wrong, patient, and the chance of being kept: low where the model was right, as when failures are sent more often."""
+    patients = rng.integers(0, number // 6, number)
+    right = (rng.random(number) < rng.beta(8, 2, number // 6)[patients]).astype(float)
+    return right, patients, np.where(right > 0, rng.choice([0.05, 0.2, 0.4], number), rng.choice([0.5, 1.0], number))
+
+
+class HajekTests:
+    def test_equal_chances_give_the_clustered_share(self) -> None:
+        rng = np.random.default_rng(5)
+        right, clusters = (rng.random(80) < 0.8).astype(float), np.sort(rng.integers(0, 20, 80))
+        made = hajek(right, np.full(80, 0.3), clusters)
+        codes = np.unique(clusters, return_inverse=True)[1]
+        share = clustered_share(np.bincount(codes, right), np.bincount(codes), np.zeros(codes.max() + 1, dtype=int), 1)
+        assert (made.value, made.n_effective, made.clusters) == (pytest.approx(right.mean()), pytest.approx(80), codes.max() + 1)
+        np.testing.assert_allclose([made.low, made.high], np.ravel(share.wilson()), atol=1e-12)
+
+    def test_is_unbiased_and_covers_where_the_plain_figure_does_neither(self) -> None:
+        rng = np.random.default_rng(6)
+        found, plain = [], []
+        for _ in range(400):
+            right, patients, chance = arrived(rng, 4_000)
+            kept = rng.random(4_000) < chance
+            made = hajek(right[kept], chance[kept], patients[kept])
+            found.append((made.value - 0.8, made.low <= 0.8 <= made.high))
+            plain.append(right[kept].mean() - 0.8)
+        bias = np.mean([error for error, _ in found])
+        assert abs(bias) < 4 * np.std([error for error, _ in found]) / 20
+        assert np.mean(plain) < -0.2
+        assert 0.92 <= np.mean([covered for _, covered in found]) <= 0.985
+
+    def test_few_patients_still_cover(self) -> None:
+        rng = np.random.default_rng(7)
+        covered = []
+        for _ in range(400):
+            right, patients, chance = arrived(rng, 400)
+            kept = rng.random(400) < chance
+            made = hajek(right[kept], chance[kept], patients[kept])
+            covered.append(made.low <= 0.8 <= made.high)
+        assert np.mean(covered) >= 0.92
+
+    def test_numbers_have_students_interval(self) -> None:
+        made = hajek([1.0, 2.0, 4.0], [0.5, 1.0, 0.25])
+        assert made.value == pytest.approx((2 + 2 + 16) / 7)
+        assert made.n_effective == pytest.approx(49 / 21)
+        assert made.low < made.value < made.high
+
+    def test_what_cannot_be_weighed_has_no_value_and_says_why(self) -> None:
+        made = hajek([1, 0, 1], [0.5, np.nan, np.nan])
+        assert (made.value, made.undefined) == (None, "2 of 3 cases were kept with a chance that is not known")
+        assert hajek([], []).undefined == "there is no case"
+        all_right = hajek(np.ones(50), np.full(50, 0.1), np.zeros(50))
+        assert (all_right.value, all_right.low) == (1.0, None)
+        assert 0.8 < hajek(np.ones(50), np.full(50, 0.1)).low < 1
+
+    @pytest.mark.parametrize(("y", "p"), [([1.0], [0.0]), ([1.0], [1.5]), ([np.nan], [0.5]), ([1.0, 0.0], [0.5])])
+    def test_values_and_chances_that_are_none(self, y: list[float], p: list[float]) -> None:
+        with pytest.raises(BadInput):
+            hajek(y, p)
 
 
 def test_overlap_counts_common_cases() -> None:
