@@ -14,6 +14,8 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 if __name__ == "__main__":
@@ -27,20 +29,22 @@ import numpy as np
 from django.core.management import call_command
 from django.db import connection, transaction
 
-from benchmarks.filling import a_project_with
 from hardcases.cases.jobs import make_media
 from hardcases.cases.models import Case
 from hardcases.groups.jobs import place_cases
 from hardcases.groups.likeness import Print, signed
+from hardcases.groups.models import Fingerprint
 from hardcases.groups.queries import near
 from hardcases.groups.tasks import AT_ONCE
-from hardcases.projects.models import Project
 from tests.builders import cases
 from tests.builders.groups import like
+from tests.builders.people import a_project
 
 LOOKS = 500
 PLACED = 400
 CHUNK = 20_000
+FIRST = 1_000_000_000  # primary keys of cases that are not there
+NAMES = "case_id, project_id, kind, bits, minhash, band0, band1, band2, band3, band4, same, placed_by"
 
 
 def main() -> None:
@@ -50,35 +54,61 @@ def main() -> None:
     options.add_argument("--texts", type=int, default=200_000)
     given = options.parse_args()
     call_command("migrate", verbosity=0)
-    a_project_with(given.count + given.texts)
-    project = Project.objects.get()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT MIN(id) FROM hardcases_case")
-        first = cursor.fetchone()[0]
+    project = a_project()
     rng = np.random.default_rng(7)
     bits = rng.integers(0, 2**63, given.count, dtype=np.uint64) * np.uint64(2) + rng.integers(0, 2, given.count, dtype=np.uint64)
     bits[::100] = bits[0]
     values = rng.integers(0, 2**32, (given.texts, 64), dtype=np.uint32)
-    _fill(project.pk, first, bits, values)
+    _fill(project.pk, bits, values)
     print(f"{connection.vendor}: {given.count:,} pictures and {given.texts:,} texts; table and indexes {_size():,.0f} MB", flush=True)
     _look(project.pk, bits, values, rng)
     _place(project)
 
 
-def _fill(project: int, first: int, bits: Any, values: Any) -> None:
-
-    names = "case_id, project_id, kind, bits, minhash, band0, band1, band2, band3, band4, same, placed_by"
-    statement = f"INSERT INTO hardcases_fingerprint ({names}) VALUES ({', '.join(['%s'] * 10)}, '[]', '')"
-
-    def row(case: int, found: Print) -> tuple[Any, ...]:
-        return (case, project, found.kind, signed(found.bits), found.minhash, *(found.bands() or ()))
-
-    prints = [Print("picture", bits=int(one)) for one in bits] + [Print("text", minhash=one.astype("<u4").tobytes()) for one in values]
-    for at in range(0, len(prints), CHUNK):
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(statement, [row(first + at + index, found) for index, found in enumerate(prints[at : at + CHUNK])])
+def _fill(project: int, bits: Any, values: Any) -> None:
+    """The rows, for cases that do not exist (nothing asks for them here), and then their indexes."""
+    indexes = Fingerprint._meta.indexes  # noqa: SLF001 - documented by Django
+    with connection.schema_editor() as editor:
+        for index in indexes:
+            editor.remove_index(Fingerprint, index)
+    for at in range(0, len(bits), CHUNK):
+        _write(_pictures(project, FIRST + at, bits[at : at + CHUNK]))
+    for at in range(0, len(values), CHUNK):
+        _write(_texts(project, FIRST + len(bits) + at, values[at : at + CHUNK]))
+    with connection.schema_editor() as editor:
+        for index in indexes:
+            editor.add_index(Fingerprint, index)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+
+
+def _pictures(project: int, first: int, bits: Any) -> Iterator[tuple[Any, ...]]:
+    for case, one in enumerate(bits.tolist(), first):
+        yield case, project, "picture", signed(one), None, *(Print("picture", bits=one).bands() or ()), "[]", ""
+
+
+def _texts(project: int, first: int, values: Any) -> Iterator[tuple[Any, ...]]:
+    for case, one in enumerate(values.astype("<u4"), first):
+        found = Print("text", minhash=one.tobytes())
+        yield case, project, "text", None, found.minhash, *(found.bands() or ()), "[]", ""
+
+
+def _write(rows: Iterator[tuple[Any, ...]]) -> None:
+    with _without_foreign_keys(), transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY hardcases_fingerprint ({NAMES}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            cursor.executemany(f"INSERT INTO hardcases_fingerprint ({NAMES}) VALUES ({', '.join(['%s'] * 12)})", list(rows))
+
+
+@contextmanager
+def _without_foreign_keys() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica" if connection.vendor == "postgresql" else "PRAGMA foreign_keys = OFF")
+        yield
+        cursor.execute("SET session_replication_role = DEFAULT" if connection.vendor == "postgresql" else "PRAGMA foreign_keys = ON")
 
 
 def _size() -> float:

@@ -7,31 +7,19 @@ from playwright.sync_api import expect
 from hardcases.cases.models import Case
 from hardcases.projects.models import Project, User
 from hardcases.projects.permissions import Role
-from hardcases.work.tasks import all_due
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor
-from tests.builders import cases, labels, people
+from tests.builders import cases, groups, labels, people
 
 WAITING = 5
-
-
-def work() -> None:
-    """Do what the sweeper finds, until there is nothing left."""
-    for _ in range(100):
-        tasks = all_due()
-        if not tasks:
-            return
-        for item in tasks:
-            item.task(**item.kwargs)
-    raise AssertionError("The work never ended.")
 
 
 @pytest.fixture
 def project(transactional_db: None) -> Project:
     made = people.a_project()
-    for number in range(WAITING):
+    for number in range(WAITING):  # flat pictures, each a group of its own
         cases.a_case(made, f"case {number}", attributes={"site": "clinic-7"})
-    work()
+    groups.work()
     return made
 
 
@@ -45,14 +33,14 @@ class Inbox:
 
     def __init__(self, visitor: Visitor, project: Project) -> None:
         self.page = visitor.open(project, "inbox/")
-        self.heading = self.page.locator("#inspector aside h2")
+        self.heading = self.page.locator("#inspector aside h2 a")
 
     @property
     def current(self) -> str:
         return self.heading.inner_text()
 
     def press(self, *keys: str) -> str:
-        """Press these and wait for another case to come up; its key."""
+        """Press these and wait for another group to come up; its key."""
         before = self.current
         for key in keys:
             self.page.keyboard.press(key)
@@ -91,7 +79,7 @@ def test_the_inbox_by_keys_only(visit: Visit, project: Project, curator: User) -
     inbox.press("3", "d", "n")
     visitor.look()
     assert len({first, second, third, fourth}) == 4
-    decided = {case.key: (case.state, case.decline_reason) for case in Case.objects.filter(project=project).exclude(state="inbox")}
+    decided = {case.group_key: (case.state, case.decline_reason) for case in Case.objects.filter(project=project).exclude(state="inbox")}
     assert decided == {second: ("accepted", None), third: ("declined", "not_our_input")}
 
 
@@ -99,11 +87,40 @@ def test_the_inbox_without_scripts(visit: Visit, project: Project, curator: User
     visitor = visit(curator, java_script_enabled=False)
     page = visitor.page
     page.goto(f"{visitor.base}{reverse('inbox', args=[project.slug])}")
-    first = page.locator("#inspector aside h2").inner_text()
+    heading = page.locator("#inspector aside h2 a")
+    first = heading.inner_text()
     page.get_by_role("button", name="Accept").click()
-    expect(page.locator("#inspector aside h2")).not_to_have_text(first)
-    expect(page.locator("#toasts")).to_contain_text(f"{first} accepted")
-    assert [case.key for case in Case.objects.filter(project=project, state="accepted")] == [first]
+    expect(heading).not_to_have_text(first)
+    expect(page.locator("#toasts")).to_contain_text(f"{first}: 1 case accepted")
+    assert [case.group_key for case in Case.objects.filter(project=project, state="accepted")] == [first]
+
+
+def test_a_group_is_taken_apart_and_put_together_by_keys_only(visit: Visit, project: Project, curator: User) -> None:
+    group = groups.a_group(project, 1, 3, reason="doctor_disagreed")
+    visitor = visit(curator)
+    page = visitor.open(project, f"inbox/?group={group.key}")
+    case = page.locator("#inspector aside h3 a")
+    newest = case.inner_text()
+    page.keyboard.press("]")
+    expect(case).not_to_have_text(newest)
+    second = case.inner_text()
+    visitor.look()
+    page.keyboard.press("s")
+    expect(page.locator("#toasts")).to_contain_text(f"{group.key}: 1 case split off as G-7")
+    expect(case).not_to_have_text(second)
+    visitor.open(project, "inbox/?group=G-7")
+    expect(case).to_have_text(second)
+    page.keyboard.press("m")
+    expect(page.get_by_text("No other group looks like this one.")).to_be_visible()  # a person has just said so
+    page.get_by_label("Or with").fill(group.key)
+    page.keyboard.press("Enter")
+    expect(page.locator("#inspector aside h2 a")).to_have_text(group.key)
+    visitor.open(project, f"inbox/{group.key}/")
+    expect(page.locator("main")).to_contain_text(f"G-7: 1 case merged into {group.key}.")
+    page.keyboard.press("1")
+    expect(page.locator("main")).to_contain_text(f"{group.key}: 3 cases accepted.")
+    visitor.look()
+    groups.recount(project)
 
 
 def test_labelling_by_keys(visit: Visit, project: Project) -> None:
