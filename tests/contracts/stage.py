@@ -50,6 +50,7 @@ class Stage:
             ("/erase/", "key", "erasable"),
             ("teams/", "username", "colleague"),
             ("/start/", "import_id", "unread"),
+            ("/transfers/imports/", "import_id", "unread"),
         ):
             if part in address.route and name in found:
                 found[name] = self.names[other]
@@ -255,6 +256,9 @@ def forms(stage: Stage) -> dict[str, dict[str, str]]:
         "case-undo": {},
         "case-erase": {"reason": "asked for", "key": names["erasable"]},
         "case-label": {"label": "normal", "note": "seen"},
+        "import-new": {"format": "jsonl", "file": "x"},
+        "export-new": {"version": test_set, "q": "", "format": "jsonl", "pictures": "on"},
+        "import-page": {"checked": "", "format": "jsonl", "columns-0": "label", "classes-0": "nodule", "do": "check"},
         "test-set-new": {"slug": "form", "purpose": "x"},
         "draft-page": {"q": "", "keys": "XR-1, XR-2", "do": "remove"},
         "freeze-page": {"reason": "more"},

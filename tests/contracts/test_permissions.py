@@ -90,6 +90,10 @@ PROJECT: dict[str, dict[str, Can]] = {
     "api-export": {"GET": Can.VIEW},
     "api-export-download": {"GET": Can.VIEW},
     "api-export-digest": {"GET": Can.VIEW},
+    "transfer-list": {"GET": Can.VIEW},
+    "import-new": {"POST": Can.IMPORT},
+    "export-new": {"POST": Can.EXPORT},
+    "import-page": {"GET": Can.VIEW, "POST": Can.IMPORT},
     # evaluation.registry
     "api-model-list": {"GET": Can.VIEW, "POST": Can.RUN},
     "api-model": {"GET": Can.VIEW},
