@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from hardcases.audit import sentences
 from hardcases.audit.guards import AUDIT_GUARDS, expect
 from hardcases.blobs.owners import register_blobs
+from hardcases.cases import bulk_jobs
 from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
 from hardcases.cases.guards import GUARDS as CASE_GUARDS
@@ -38,6 +39,10 @@ SENTENCES = {
     "case.woken": _("brought %(object)s back to the inbox"),
     "case.reopened": _("took the decision on %(object)s back"),
     "case.changed": _("changed %(object)s (%(changed)s)"),
+    "case.bulk_asked": _("asked to change the %(matched)s cases of a search: %(q)s"),
+    "case.bulk_changed": _("changed %(changed)s cases at once"),
+    "case.bulk_undo_asked": _("asked to take a bulk change back"),
+    "case.bulk_undone": _("took a bulk change of %(changed)s cases back"),
     "case.erased": _("erased %(object)s for good"),
     "case.labelled": _("labelled %(object)s"),
     "case.batch_labelled": _("labelled several cases"),
@@ -60,6 +65,8 @@ def connect() -> None:
     register_sweep("audit.head", project_jobs.head_of_the_day)
     register_job(project_jobs.HEAD, project_jobs.note_head)
     register_sweep("cases", cases.sweep)
+    register_job(bulk_jobs.BULK, bulk_jobs.change_all)
+    register_job(bulk_jobs.UNDO, bulk_jobs.take_back)
     QUERY_TERMS["label"] = label_term
     CASE_FACTS["label"] = newest_labels
     on_erase(forget_notes)

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 
-from hardcases.cases import jobs
-from hardcases.cases.tasks import in_lots, make_media, wake_snoozed
+from hardcases.cases import bulk_jobs, jobs
+from hardcases.cases.tasks import forget_bulk, in_lots, make_media, wake_snoozed
 from hardcases.work.registry import Due
 
 
 def sweep() -> Iterator[Due]:
-    """Pictures without copies, and snoozed cases whose time has come."""
+    """Pictures without copies, snoozed cases whose time has come, and what is remembered of bulk changes that nobody may undo any more."""
     for lot in in_lots(jobs.media_due()):
         yield Due(make_media, lot)
     if jobs.snoozed_due():
         yield Due(wake_snoozed, {})
+    if bulk_jobs.old_parts().exists():
+        yield Due(forget_bulk, {})

@@ -10,6 +10,8 @@ from uuid import UUID
 from django.test import Client
 from django.urls import reverse
 
+from hardcases.cases.bulk import Change
+from hardcases.cases.bulk_actions import start_bulk
 from hardcases.cases.models import DECLINE_REASONS
 from hardcases.models import ApiToken, Export, User
 from hardcases.projects import people as accounts
@@ -50,6 +52,7 @@ class Stage:
             ("/erase/", "key", "erasable"),
             ("teams/", "username", "colleague"),
             ("/start/", "import_id", "unread"),
+            ("/undo/", "job", "bulk"),
             ("/transfers/imports/", "import_id", "unread"),
         ):
             if part in address.route and name in found:
@@ -80,6 +83,7 @@ def a_stage() -> Stage:
     unread = transfers.uploaded(project, transfers.jsonl({"text": "Not yet.", "label": "cyst"}), actor=owner)
     transfers.check(unread, actor=owner)
     transfers.exported(project, kind="jsonl")
+    bulk = start_bulk(actor=owner, project=project, q="kind:record", change=Change(add_tags=("bulk",)))
     for due in all_due():  # thumbnails; the run waits for its predictions
         due.task(**due.kwargs)
     people.a_token(project, "report", by=member)
@@ -106,6 +110,7 @@ def a_stage() -> Stage:
         "colleague": colleague.username,
         "code": code,
         "job": UUID(int=0),
+        "bulk": bulk.pk,
         "import_id": imported.pk,
         "unread": unread.pk,
         "export_id": Export.objects.get().pk,
@@ -193,6 +198,8 @@ def documents(stage: Stage) -> dict[str, Any]:
             "tags": ["day"],
         },
         "api-label-list": [{"case": f"{prefix}-22", "label": {"label": "normal"}, "note": "seen"}],
+        "api-case-bulk": {"q": "kind:record", "action": {"add_tags": ["x"], "remove_tags": ["y"]}, "dry_run": False},
+        "api-case-bulk-undo": {},
         "api-import-start": {"mapping": {"classes": {"cyst": "nodule"}, "columns": {"a": None}, "member": "x"}, "dry_run": True},
         "api-export-list": {"test_set": test_set, "format": "jsonl", "media": False},
         "api-test-set-list": {"slug": "other", "purpose": "x"},

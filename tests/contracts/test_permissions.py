@@ -50,6 +50,8 @@ PROJECT: dict[str, dict[str, Can]] = {
     # hardcases.cases
     "api-case-list": {"GET": Can.VIEW_CASES, "POST": Can.REPORT},
     "api-case-batch": {"POST": Can.REPORT},
+    "api-case-bulk": {"POST": Can.TRIAGE},
+    "api-case-bulk-undo": {"POST": Can.TRIAGE},
     "api-case": {"GET": Can.VIEW_CASES, "PATCH": Can.TRIAGE},
     "api-case-media": {"GET": Can.VIEW_CASES},
     "inbox": {"GET": Can.TRIAGE},
