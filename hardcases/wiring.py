@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from hardcases.audit import sentences
 from hardcases.audit.guards import AUDIT_GUARDS, expect
 from hardcases.blobs.owners import register_blobs
-from hardcases.cases import jobs as case_jobs
+from hardcases.cases import bulk_jobs, jobs as case_jobs
 from hardcases.cases import refusals
 from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
@@ -56,6 +56,10 @@ SENTENCES = {
     "case.woken": _("brought %(object)s back to the inbox"),
     "case.reopened": _("took the decision on %(object)s back"),
     "case.changed": _("changed %(object)s (%(changed)s)"),
+    "case.bulk_asked": _("asked to change the %(matched)s cases of a search: %(q)s"),
+    "case.bulk_changed": _("changed %(changed)s cases at once"),
+    "case.bulk_undo_asked": _("asked to take a bulk change back"),
+    "case.bulk_undone": _("took a bulk change of %(changed)s cases back"),
     "case.erased": _("erased %(object)s for good"),
     "case.moved": _("put %(object)s into the group %(group)s"),
     "group.accepted": _("accepted the group %(object)s, %(cases)s cases"),
@@ -99,6 +103,8 @@ def connect() -> None:
     register_sweep("uploads", uploads.sweep)
     register_job(upload_jobs.UPKEEP, upload_jobs.forget_strays)
     SENT_BY[:] = [sent_by]
+    register_job(bulk_jobs.BULK, bulk_jobs.change_all)
+    register_job(bulk_jobs.UNDO, bulk_jobs.take_back)
     QUERY_TERMS["label"] = label_term
     CASE_FACTS["label"] = newest_labels
     on_erase(refusals.forget)

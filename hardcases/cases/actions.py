@@ -15,6 +15,7 @@ from hardcases.blobs.store import get_store
 from hardcases.cases import attributes as schema
 from hardcases.cases import content as contents
 from hardcases.cases import queries, replies
+from hardcases.cases.bulk_jobs import forget_case
 from hardcases.cases.content import Sent, Taken
 from hardcases.cases.models import DECLINE_REASONS, Case, ExternalId, Sighting
 from hardcases.cases.steps import Fields, Filing, Report, Reported, Sorted, check_time, lock_cases, mended, sort_fields
@@ -256,6 +257,7 @@ def _blank(actor: Actor, case: Case, reason: str) -> set[str]:
     for handler in ON_ERASE:
         handler(actor, case)
     replies.forget(case)
+    forget_case(case)
     ExternalId.objects.filter(case=case).delete()
     Sighting.objects.filter(case=case).update(body=None)
     columns: dict[str, Any] = {

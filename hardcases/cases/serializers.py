@@ -7,6 +7,7 @@ from django.conf import settings
 from django.urls import reverse
 from rest_framework import serializers
 
+from hardcases.cases.bulk import Change
 from hardcases.cases.content import File, Record, Sent, Text
 from hardcases.cases.models import DECLINE_REASONS, Case
 from hardcases.cases.queries import case_facts, external_ids
@@ -15,7 +16,8 @@ from hardcases.errors import Refusal
 from hardcases.sampling.models import LeftOut
 from hardcases.web.problems import problem_body
 from hardcases.web.queries import Parameters
-from hardcases.web.serializers import Digest, StrictSerializer
+from hardcases.web.serializers import Digest, Flag, StrictSerializer
+from hardcases.web.search import MAX_CHARACTERS
 from hardcases.web.serializers import Text as Words
 
 MAX_TAGS = 50
@@ -97,6 +99,41 @@ class ChangeBody(StrictSerializer):
         if "state" not in attrs and {"decline_reason", "snoozed_until"} & set(attrs):
             raise serializers.ValidationError({"state": ["decline_reason and snoozed_until go with a state."]})
         return attrs
+
+
+class ActionBody(StrictSerializer):
+    """What is done to each case of a bulk change."""
+
+    state = serializers.ChoiceField(choices=("accepted", "declined", "snoozed"), required=False)
+    decline_reason = serializers.ChoiceField(choices=DECLINE_REASONS, required=False, allow_null=True)
+    snoozed_until = serializers.DateTimeField(required=False, allow_null=True)
+    add_tags = serializers.ListField(child=Words(max_length=TAG), required=False, max_length=MAX_TAGS)
+    remove_tags = serializers.ListField(child=Words(max_length=TAG), required=False, max_length=MAX_TAGS)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Details of a decision need the decision."""
+        if "state" not in attrs and {"decline_reason", "snoozed_until"} & set(attrs):
+            raise serializers.ValidationError({"state": ["decline_reason and snoozed_until go with a state."]})
+        return attrs
+
+
+class BulkBody(StrictSerializer):
+    """`{"q", "action", "dry_run"}`."""
+
+    q = Words(allow_blank=True, max_length=MAX_CHARACTERS)
+    action = ActionBody()
+    dry_run = Flag(required=False, default=False)
+
+    @staticmethod
+    def change(action: Mapping[str, Any]) -> Change:
+        """The checked action as the rules take it."""
+        return Change(
+            state=action.get("state"),
+            decline_reason=action.get("decline_reason"),
+            snoozed_until=action.get("snoozed_until"),
+            add_tags=tuple(dict.fromkeys(action.get("add_tags", ()))),
+            remove_tags=tuple(dict.fromkeys(action.get("remove_tags", ()))),
+        )
 
 
 class MediaParameters(Parameters):

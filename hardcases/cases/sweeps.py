@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from django.utils import timezone
 
-from hardcases.cases import jobs
-from hardcases.cases.tasks import in_lots, make_media, wake_snoozed
+from hardcases.cases import bulk_jobs, jobs
+from hardcases.cases.tasks import forget_bulk, in_lots, make_media, wake_snoozed
 from hardcases.work.actions import enqueue
 from hardcases.work.models import Job
 from hardcases.work.registry import Due
@@ -13,6 +13,7 @@ from hardcases.work.registry import Due
 
 def sweep() -> Iterator[Due]:
     """Pictures without copies, snoozed cases whose time has come, and once a day what is kept for a while only."""
+    """Pictures without copies, snoozed cases whose time has come, and what is remembered of bulk changes that nobody may undo any more."""
     for lot in in_lots(jobs.media_due()):
         yield Due(make_media, lot)
     if jobs.snoozed_due():
@@ -20,3 +21,5 @@ def sweep() -> Iterator[Due]:
     today = timezone.now().date().isoformat()
     if not Job.objects.filter(kind=jobs.UPKEEP, key=today).exists():
         enqueue(kind=jobs.UPKEEP, key=today)
+    if bulk_jobs.old_parts().exists():
+        yield Due(forget_bulk, {})

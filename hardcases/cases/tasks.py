@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import shared_task
 
-from hardcases.cases import jobs
+from hardcases.cases import bulk_jobs, jobs
 
 AT_ONCE = 20  # pictures in one task: a fraction of a second, so that whoever waits behind it does not wait long
 
@@ -26,3 +26,9 @@ def in_lots(case_ids: Sequence[int]) -> Iterator[dict[str, Any]]:
 def wake_snoozed(**_: Any) -> None:
     """Bring back what was snoozed until now."""
     jobs.wake_snoozed()
+
+
+@shared_task
+def forget_bulk(**_: Any) -> None:
+    """Drop what was remembered for undoing bulk changes of long ago."""
+    bulk_jobs.forget_old()

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from hardcases.cases import api as rest
+from hardcases.cases import bulk_api as bulk_rest
 from hardcases.cases import views
 
 _PROJECT = "projects/<slug:project>/cases/"
@@ -10,6 +11,8 @@ api: list[URLPattern] = [
     path(_PROJECT, rest.CaseList.as_view(), name="api-case-list"),
     path(f"{_PROJECT}batch/", rest.CaseBatch.as_view(), name="api-case-batch"),
     path(f"{_PROJECT}digests/", rest.CaseDigests.as_view(), name="api-case-digests"),
+    path(f"{_PROJECT}bulk/", bulk_rest.CaseBulk.as_view(), name="api-case-bulk"),
+    path(f"{_PROJECT}bulk/<uuid:job>/undo/", bulk_rest.CaseBulkUndo.as_view(), name="api-case-bulk-undo"),
     path(f"{_PROJECT}<str:key>/", rest.CaseDetail.as_view(), name="api-case"),
     path(f"{_PROJECT}<str:key>/media/", rest.CaseMedia.as_view(), name="api-case-media"),
 ]

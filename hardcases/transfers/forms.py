@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from hardcases.formats.registry import READERS, WRITERS
 from hardcases.projects.forms import RefusedForm
@@ -131,8 +132,7 @@ class MappingForm(RefusedForm):
         initial = (LEAVE_OUT if mapped[name] is None else mapped[name]) if name in mapped else ""
         extra: Choices = [] if initial in {value for value, _word in choices} else [(initial, initial)]
         field = forms.ChoiceField(label=name, choices=[*choices, *extra], required=False, initial=initial)
-        if times is not None:
-            field.help_text = _("In %(times)s rows") % {"times": f"{times:,}"}
+        field.help_text = _("Mapped") if times is None else ngettext("In %(n)s row", "In %(n)s rows", times) % {"n": f"{times:,}"}
         return field
 
     def groups(self) -> list[tuple[str | Promise, list[forms.BoundField]]]:

@@ -16,7 +16,7 @@ from hardcases.web.looks import look
 
 _WORDS: dict[str, Promise] = {
     NEW: gettext_lazy("New cases"),
-    LABELLED: gettext_lazy("Labels given"),
+    LABELLED: gettext_lazy("Labels"),
     SEEN_AGAIN: gettext_lazy("Known cases of which something new is said"),
     ALREADY_HERE: gettext_lazy("Already here, nothing new"),
     REJECTED: gettext_lazy("Rejected"),
@@ -43,8 +43,7 @@ def phase(row: Import) -> tuple[str, str]:
         "failed": _("Could not be checked") if checking else _("Stopped"),
         "cancelled": _("Cancelled"),
     }
-    code = "open_question" if checking and row.job.state == "done" else row.job.state
-    return {"open_question": "waiting"}.get(code, code), words[row.job.state]
+    return "waiting" if checking and row.job.state == "done" else row.job.state, words[row.job.state]
 
 
 def export_phase(export: Export) -> tuple[str, str]:

@@ -19,12 +19,12 @@ OPEN = ("queued", "running")
 
 def imports_of(project: Project) -> QuerySet[Import]:
     """The project's imports, with what each list and page shows of them."""
-    return Import.objects.filter(project=project).select_related("check_job", "import_job")
+    return Import.objects.filter(project=project).select_related("check_job", "import_job").defer("preview")
 
 
 def exports_of(project: Project) -> QuerySet[Export]:
     """The project's exports, with what each list and page shows of them."""
-    return Export.objects.filter(project=project).select_related("job", "version__test_set")
+    return Export.objects.filter(project=project).select_related("job", "version__test_set").defer("version__header")
 
 
 def expired_imports() -> QuerySet[Import]:

@@ -164,7 +164,7 @@ class ImportPage(ProjectPage):
             "sentence": presenting.sentence(counts) if counts else "",
             "button": presenting.button(counts) if counts and open_to_change else None,
             "may_import": Can.IMPORT in may,
-            "form": (form or MappingForm(row)) if open_to_change and job is not None and job.state in {"done", "failed"} else None,
+            "form": (form or MappingForm(row)) if open_to_change and (job is None or job.state in {"done", "failed"}) else None,
             "preview": (row.preview or {}).get("rows", []) if row.import_job is None else [],
             "notes": read_page_parameters(self.request, Parameters).notes,
         }

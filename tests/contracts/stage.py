@@ -11,8 +11,10 @@ from uuid import UUID
 from django.test import Client
 from django.urls import reverse
 
-from hardcases.cases.models import DECLINE_REASONS, Case
+from hardcases.cases.models import Case, DECLINE_REASONS
 from hardcases.groups import actions as group_actions
+from hardcases.cases.bulk import Change
+from hardcases.cases.bulk_actions import start_bulk
 from hardcases.models import ApiToken, Export, User
 from hardcases.projects import people as accounts
 from hardcases.projects import teams
@@ -63,6 +65,8 @@ class Stage:
             ("quarantine/", "group", "finding"),
             ("teams/", "username", "colleague"),
             ("/start/", "import_id", "unread"),
+            ("/undo/", "job", "bulk"),
+            ("/transfers/imports/", "import_id", "unread"),
         ):
             if part in address.route and name in found:
                 found[name] = self.names[other]
@@ -97,6 +101,7 @@ def a_stage() -> Stage:
     unread = transfers.uploaded(project, transfers.jsonl({"text": "Not yet.", "label": "cyst"}), actor=owner)
     transfers.check(unread, actor=owner)
     transfers.exported(project, kind="jsonl")
+    bulk = start_bulk(actor=owner, project=project, q="kind:record", change=Change(add_tags=("bulk",)))
     for due in all_due():  # thumbnails; the run waits for its predictions
         due.task(**due.kwargs)
     people.a_token(project, "report", by=member)
@@ -144,6 +149,7 @@ def a_stage() -> Stage:
         "colleague": colleague.username,
         "code": code,
         "job": UUID(int=0),
+        "bulk": bulk.pk,
         "import_id": imported.pk,
         "unread": unread.pk,
         "export_id": Export.objects.get().pk,
@@ -253,6 +259,8 @@ def documents(stage: Stage) -> dict[str, Any]:
             "dry_run": True,
         },
         "api-label-list": [{"case": f"{prefix}-22", "label": {"label": "normal"}, "note": "seen"}],
+        "api-case-bulk": {"q": "kind:record", "action": {"add_tags": ["x"], "remove_tags": ["y"]}, "dry_run": False},
+        "api-case-bulk-undo": {},
         "api-import-start": {"mapping": {"classes": {"cyst": "nodule"}, "columns": {"a": None}, "member": "x"}, "dry_run": True},
         "api-export-list": {"test_set": test_set, "format": "jsonl", "media": False},
         "api-test-set-list": {"slug": "other", "purpose": "x"},
@@ -346,6 +354,9 @@ def forms(stage: Stage) -> dict[str, dict[str, str]]:
             "by": "site",
         },
         "case-label": {"label": "normal", "note": "seen"},
+        "import-new": {"format": "jsonl", "file": "x"},
+        "export-new": {"version": test_set, "q": "", "format": "jsonl", "pictures": "on"},
+        "import-page": {"checked": "", "format": "jsonl", "columns-0": "label", "classes-0": "nodule", "do": "check"},
         "test-set-new": {"slug": "form", "purpose": "x"},
         "draft-page": {"q": "", "keys": "XR-1, XR-2", "do": "remove"},
         "freeze-page": {"reason": "more"},

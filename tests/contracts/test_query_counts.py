@@ -15,7 +15,7 @@ from hardcases.projects.authentication import person
 from hardcases.projects.models import Project, Team
 from hardcases.projects.permissions import Role
 from hardcases.sampling.actions import set_rules
-from tests.builders import cases, groups, people, runs, testsets
+from tests.builders import cases, groups, people, runs, testsets, transfers
 from tests.builders.http import Api
 from tests.builders.releases import Scene, a_scene
 
@@ -83,6 +83,12 @@ def _people(scene: Scene, number: int) -> None:
         people.a_token(scene.project, "report", by=people.a_member(scene.project, Role.ADMIN))
 
 
+def _transfers(scene: Scene, number: int) -> None:
+    for index in range(number):
+        transfers.run(transfers.uploaded(scene.project, transfers.jsonl({"text": f"Imported {number} {index}"})))
+        transfers.exported(scene.project, kind="jsonl")
+
+
 PAGES: list[tuple[str, Grow, int]] = [
     ("inbox/", _inbox, 18),
     ("inbox/{group}/", _inbox, 19),
@@ -96,6 +102,7 @@ PAGES: list[tuple[str, Grow, int]] = [
     ("runs/{run}/", _runs, 10),
     ("releases/", _releases, 9),
     ("releases/1/", _releases, 14),
+    ("transfers/", _transfers, 11),
     ("audit/", _people, 11),
     ("settings/", _people, 13),
     ("upload/", _people, 13),
