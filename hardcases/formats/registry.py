@@ -11,11 +11,14 @@ from hardcases.formats.json_lines import read_jsonl, write_jsonl
 from hardcases.formats.packages import problems
 from hardcases.formats.packing import table_or_bundle
 from hardcases.formats.parquet_tables import read_parquet, write_parquet
+from hardcases.formats.studio_read import read_label_studio
+from hardcases.formats.studio_write import write_label_studio
 
 __all__ = ["READERS", "WRITERS", "file_kind", "guess"]
 
 _READING: dict[str, Reader] = {
     "coco": read_coco,
+    "label_studio": read_label_studio,
     "csv": read_csv,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
@@ -35,6 +38,7 @@ READERS: dict[str, Reader] = {name: _with_problems(reader) for name, reader in _
 
 WRITERS: dict[str, Writer] = {
     "coco": write_coco,
+    "label_studio": write_label_studio,
     "csv": table_or_bundle(write_csv, "cases.csv"),
     "jsonl": table_or_bundle(write_jsonl, "cases.jsonl"),
     "parquet": table_or_bundle(write_parquet, "cases.parquet"),
@@ -43,6 +47,7 @@ WRITERS: dict[str, Writer] = {
 
 _ALONE = {
     "coco": ("application/json", ".json"),
+    "label_studio": ("application/json", ".json"),
     "csv": ("text/csv", ".csv"),
     "jsonl": ("application/x-ndjson", ".jsonl"),
     "parquet": ("application/vnd.apache.parquet", ".parquet"),
