@@ -50,7 +50,7 @@ def _task(item: Item, options: Options) -> dict[str, Any]:
         tag, data = "record", {"record": dict(item.record)}
     else:
         tag, data = "text", {"text": item.text or ""}
-    task: dict[str, Any] = {"data": data, "meta": {CARRIED: carried(item, "text", "record", "label")}}
+    task: dict[str, Any] = {"data": data, "meta": {CARRIED: carried(item, "text", "record")}}
     if item.label is not None:
         task["annotations"] = [{"result": _results(item, item.label, tag, options, ""), "ground_truth": True, "was_cancelled": False}]
     if item.prediction is not None:

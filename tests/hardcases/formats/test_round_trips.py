@@ -17,6 +17,8 @@ HOLDS = [
     *((kind, options, EVERYTHING) for kind in ("csv", "jsonl", "parquet") for options in (CHEST, MANY, BOXES, NUMBER)),
     *(("label_studio", options, EVERYTHING) for options in (CHEST, MANY, NUMBER)),
     ("label_studio", BOXES, PICTURES),
+    ("yolo", BOXES, PICTURES),
+    *(("fiftyone", options, PICTURES) for options in (CHEST, MANY, BOXES, NUMBER)),
     *(("coco", options, PICTURES) for options in (CHEST, MANY, BOXES)),
 ]
 EACH = pytest.mark.parametrize(("kind", "options", "contents"), HOLDS, ids=[f"{kind}-{options.task}" for kind, options, _ in HOLDS])
