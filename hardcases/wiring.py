@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _
 from hardcases.audit import sentences
 from hardcases.audit.guards import AUDIT_GUARDS, expect
 from hardcases.blobs.owners import register_blobs
-from hardcases.cases import bulk_jobs, jobs as case_jobs
-from hardcases.cases import refusals
+from hardcases.cases import bulk_jobs, refusals
+from hardcases.cases import jobs as case_jobs
 from hardcases.cases import sweeps as cases
 from hardcases.cases.actions import on_erase
 from hardcases.cases.guards import GUARDS as CASE_GUARDS

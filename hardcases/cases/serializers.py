@@ -16,8 +16,8 @@ from hardcases.errors import Refusal
 from hardcases.sampling.models import LeftOut
 from hardcases.web.problems import problem_body
 from hardcases.web.queries import Parameters
-from hardcases.web.serializers import Digest, Flag, StrictSerializer
 from hardcases.web.search import MAX_CHARACTERS
+from hardcases.web.serializers import Digest, Flag, StrictSerializer
 from hardcases.web.serializers import Text as Words
 
 MAX_TAGS = 50

@@ -12,8 +12,7 @@ from hardcases.work.registry import Due
 
 
 def sweep() -> Iterator[Due]:
-    """Pictures without copies, snoozed cases whose time has come, and once a day what is kept for a while only."""
-    """Pictures without copies, snoozed cases whose time has come, and what is remembered of bulk changes that nobody may undo any more."""
+    """Pictures without copies, snoozed cases whose time has come, and what is kept for a while only: refusals, and bulk changes that may be undone."""
     for lot in in_lots(jobs.media_due()):
         yield Due(make_media, lot)
     if jobs.snoozed_due():

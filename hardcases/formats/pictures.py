@@ -39,10 +39,8 @@ class PackedPictures:
             return with_file(item, member)
         if item.key or item.sha256 or item.external_id:
             self._tally.add(item.place, "The picture is not in the package, so this can only add to a case that is known already.")
-            return _with_file(item, None)
-        return item
             return with_file(item, None)
-        return Finding(place=item.place, problem=f"The package holds no file {shown(item.file)}.")
+        return item
 
     def end(self) -> Iterator[Finding]:
         """What was met many times, once for each kind."""

@@ -11,10 +11,10 @@ from uuid import UUID
 from django.test import Client
 from django.urls import reverse
 
-from hardcases.cases.models import Case, DECLINE_REASONS
-from hardcases.groups import actions as group_actions
 from hardcases.cases.bulk import Change
 from hardcases.cases.bulk_actions import start_bulk
+from hardcases.cases.models import DECLINE_REASONS, Case
+from hardcases.groups import actions as group_actions
 from hardcases.models import ApiToken, Export, User
 from hardcases.projects import people as accounts
 from hardcases.projects import teams
