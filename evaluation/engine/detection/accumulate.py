@@ -306,12 +306,30 @@ def recall_points(reached: Floats) -> Ints:
     return nearest + (np.take(RECALLS, nearest) <= reached)
 
 
+def running(op: np.ufunc, rows: Floats) -> Floats:
+    """Running sums or maxima down the rows (n, ...), in place.
+
+    Block by block, many columns at a time: numpy's own `accumulate` goes from number to number and waits for each. Sums of whole numbers
+    are exact in any order.
+    """
+    step = 1 << (len(rows).bit_length() // 2)
+    whole = len(rows) // step * step
+    blocks = rows[:whole].reshape(-1, step, *rows.shape[1:])
+    for row in range(1, step if whole else 0):
+        op(blocks[:, row], blocks[:, row - 1], out=blocks[:, row])
+    for block in range(1, len(blocks)):
+        op(blocks[block], blocks[block - 1, -1], out=blocks[block])
+    for row in range(max(whole, 1), len(rows)):
+        op(rows[row], rows[row - 1], out=rows[row])
+    return rows
+
+
 def ladders(length: Ints) -> Iterator[tuple[Ints, Ints, Bools]]:
-    """Curves of similar length side by side: (curves, their points (curves, steps), which points exist); absent ones are the first point."""
+    """Curves of similar length side by side: (curves, their points (curves, steps), which points exist); absent ones are the curve's first."""
     start = np.cumsum(length) - length
     powers = np.ceil(np.log2(np.maximum(length, 1))).astype(np.int64)
     for power in np.unique(powers[length > 0]).tolist():
         curve = np.flatnonzero((powers == power) & (length > 0))
         steps = np.arange(1 << power)
         real = steps < length[curve][:, None]
-        yield curve, np.where(real, start[curve][:, None] + steps, start[curve[0]]), real
+        yield curve, start[curve][:, None] + np.where(real, steps, 0), real
