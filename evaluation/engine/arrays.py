@@ -1,5 +1,6 @@
 """What every module of the engine shares: array types, the error for bad input, and division that yields NaN instead of a warning."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.integer[Any]]
+
+
+COUNTED_AT_ONCE = 1 << 15
 
 
 class BadInput(ValueError):  # noqa: N818 - read as a sentence at the call site
@@ -21,16 +25,23 @@ def floats(values: ArrayLike) -> Floats:
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
-    """Elementwise numerator / denominator; NaN where the denominator is 0, never a warning."""
-    top, bottom = np.broadcast_arrays(floats(numerator), floats(denominator))
-    out = np.full(top.shape, np.nan)
-    np.divide(top, bottom, out=out, where=bottom != 0)
-    return out
+    """Elementwise numerator / denominator; NaN where the denominator is 0, never a warning. The result lies in memory as its operands do."""
+    bottom = floats(denominator)
+    absent = bottom == 0
+    return np.asarray(floats(numerator) / (np.where(absent, np.nan, bottom) if absent.any() else bottom))
 
 
 def tally(codes: NDArray[np.integer[Any]], weights: ArrayLike | None = None, size: int = 0) -> Floats:
     """Sum of `weights` per code in 0..size-1 as float64; the number of rows without weights."""
     return np.bincount(codes, None if weights is None else floats(weights), size).astype(np.float64)
+
+
+def occurrences(codes: NDArray[np.integer[Any]], size: int) -> Ints:
+    """How often each code in 0..size-1 occurs (size,). A part at a time: numpy counts wide integers only, and those of a part stay in the cache."""
+    out = np.zeros(size, dtype=np.int64)
+    for start in range(0, codes.size, COUNTED_AT_ONCE):
+        out += np.bincount(codes[start : start + COUNTED_AT_ONCE], minlength=size)
+    return out
 
 
 def narrow(codes: NDArray[np.integer[Any]], size: int) -> NDArray[np.integer[Any]]:
@@ -54,4 +65,4 @@ def booleans(values: ArrayLike, name: str) -> Bools:
 def optional(value: ArrayLike) -> float | None:
     """A scalar as a JSON number: None for NaN and infinities, a plain float otherwise."""
     number = float(floats(value))
-    return number if np.isfinite(number) else None
+    return number if math.isfinite(number) else None

@@ -1,5 +1,6 @@
 """Replicate 0 against replicate 0 on one block: every metric's value, interval, paired difference and p, per stratum."""
 
+import math
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from evaluation.engine.figures import FlipFigures, Shares, cells_of, flips_of, s
 from evaluation.engine.metrics import Metric
 from evaluation.engine.recipes import Recipes
 from evaluation.engine.resample import (
+    Intervals,
     Sample,
     Values,
     jackknife_correlation,
@@ -21,6 +23,7 @@ from evaluation.engine.resample import (
     smallest,
     swap_p,
     table_levels,
+    together,
     units_of_cases,
     units_of_clusters,
 )
@@ -32,6 +35,7 @@ from evaluation.engine.strata import Block
 from evaluation.engine.tables import Table, counted
 
 MOST_COUNTERS = 20_000_000
+AT_ONCE = 1 << 16  # numbers of resampled tables that are made at once: they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,9 @@ class Artefact:
         classes = len(self.comparison.task.classes)
         cells = classes * (classes + 1) ** len(self.comparison.artefacts)
         if self.block.size * cells <= MOST_COUNTERS:
-            return list(counted(self.block.codes, self.block.size, self._joint, cells).astype(np.int64))
+            alone = len(self.comparison.artefacts) == 1
+            found = self.recipes.confusion(False, 0) if alone else counted(self.block.codes, self.block.size, self._joint, cells)
+            return list(found.reshape(self.block.size, cells).astype(np.int64))
         return [np.bincount(self._joint[here], minlength=cells) for here in self.recipes.members]
 
     def scored(self, metric: Metric) -> list[Scored]:
@@ -126,32 +132,44 @@ class Artefact:
         tables = [metric for metric in self.metrics if metric.kind == "table"]
         drawn = [metric for metric in self.share_metrics if not metric.paired] if self.comparison.baseline else []
         out: dict[str, list[Resampled]] = {metric.id: [] for metric in (*tables, *drawn)}
+        filled = np.flatnonzero(self.block.n)
+        at_once = max(1, AT_ONCE // self._drawn_numbers)
+        found = [
+            each for start in range(0, filled.size, at_once) for each in self._resample(filled[start : start + at_once], tables, drawn)
+        ]
+        by_stratum = dict(zip(filled.tolist(), found, strict=True))
         for stratum in range(self.block.size):
-            found = self._resample(stratum, tables, drawn) if self.block.n[stratum] else {}
             for name, columns in out.items():
-                columns.append(found.get(name, NOTHING))
+                columns.append(by_stratum[stratum][name] if stratum in by_stratum else NOTHING)
         return out
 
-    def _resample(self, stratum: int, tables: Sequence[Metric], drawn: Sequence[Metric]) -> dict[str, Resampled]:
-        sample, out = self.sample(stratum), {}
+    @property
+    def _drawn_numbers(self) -> int:
+        """How many numbers the resampled tables of one stratum are."""
+        return self.settings.resamples * len(self.comparison.artefacts) * 4 * len(self.comparison.task.classes)
+
+    def _resample(self, strata: Ints, tables: Sequence[Metric], drawn: Sequence[Metric]) -> list[dict[str, Resampled]]:
+        """Of a few strata at once, each by metric id."""
+        samples = [self.sample(stratum) for stratum in strata.tolist()]
+        out: list[dict[str, Resampled]] = [{} for _ in samples]
         if tables:
-            values = Values(sample, tables)
-            sides = [self._levels(values, arm) for arm in range(sample.arms)]
-            gaps = self._gaps(values, stratum) if sample.arms > 1 else [None] * len(tables)
-            for row, metric in enumerate(tables):
-                out[metric.id] = Resampled([side[row] for side in sides], gaps[row])
+            several = together(samples, tables)
+            sides = [level_intervals(several, arm, self.settings.level) for arm in range(samples[0].arms)]
+            for number, (stratum, values) in enumerate(zip(strata.tolist(), several, strict=True)):
+                levels = [self._levels(values, arm, found[number]) for arm, found in enumerate(sides)]
+                gaps = self._gaps(values, stratum) if len(sides) > 1 else [None] * len(tables)
+                out[number] |= {metric.id: Resampled([side[row] for side in levels], gaps[row]) for row, metric in enumerate(tables)}
         if drawn:
-            values = Values(sample, drawn)
-            out |= {metric.id: Resampled([], gap) for metric, gap in zip(drawn, self._gaps(values, stratum), strict=True)}
+            for found, stratum, sample in zip(out, strata.tolist(), samples, strict=True):
+                gaps = self._gaps(Values(sample, drawn), stratum)
+                found |= {metric.id: Resampled([], gap) for metric, gap in zip(drawn, gaps, strict=True)}
         return out
 
-    def _levels(self, values: Values, arm: int) -> list[Estimate]:
-        found = level_intervals(values, arm, self.settings.level)
+    def _levels(self, values: Values, arm: int, found: Intervals) -> list[Estimate]:
+        rows = zip(values.metrics, values.observed[arm].tolist(), found.low.tolist(), found.high.tolist(), found.method, strict=True)
         return [
-            self._undefined(metric)
-            if np.isnan(value)
-            else Estimate(value=float(value), low=float(found.low[row]), high=float(found.high[row]), method=found.method[row])
-            for row, (metric, value) in enumerate(zip(values.metrics, values.observed[arm], strict=True))
+            self._undefined(metric) if math.isnan(value) else Estimate(value=value, low=low, high=high, method=method)
+            for metric, value, low, high, method in rows
         ]
 
     def _undefined(self, metric: Metric) -> Estimate:
@@ -218,17 +236,14 @@ class Artefact:
         return Column(sides[0], sides[1], gaps)
 
     def _share_side(self, metric: Metric, row: int, share: Shares, bounds: tuple[Floats, Floats]) -> list[Estimate]:
-        out = []
-        for s in range(self.block.size):
-            n = int(share.n[row, s])
-            if not n:
-                why = self._no_cases(s) or metric.reason(self.comparison.task)
-                out.append(nothing(why, 0))
-                continue
-            method = "wilson, effective n of clusters" if share.clustered[row, s] else "wilson"
-            low, high = float(bounds[0][row, s]), float(bounds[1][row, s])
-            out.append(Estimate(value=float(share.value[row, s]), low=low, high=high, method=method, n=n))
-        return out
+        columns = (share.n, share.value, *bounds, share.clustered)
+        rows = zip(*(column[row].tolist() for column in columns), strict=True)
+        return [
+            Estimate(value=value, low=low, high=high, method="wilson, effective n of clusters" if clustered else "wilson", n=int(n))
+            if n
+            else nothing(self._no_cases(s) or metric.reason(self.comparison.task), 0)
+            for s, (n, value, low, high, clustered) in enumerate(rows)
+        ]
 
     def _score(self, metric: Metric) -> Column:
         return self.scores.column(metric, self.scored(metric))

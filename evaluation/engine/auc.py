@@ -41,7 +41,13 @@ def auc_of(ranked: Ranked) -> RankMetric:
             head=ratio(1 - value, theirs),
         )
 
-    return RankMetric(value, steps, influence)
+    def spread() -> Floats:
+        """DeLong's from whole numbers: the mean squared distance of each class's placements, over the number of its pairs of cases."""
+        held, others = (ratio(each, 4.0 * n * (n - 1)) for each, n in zip(steps.deviations(), (ours, theirs), strict=True))
+        return ratio(held, theirs**2) + ratio(others, ours**2)
+
+    alone = ranked.block.units is None and steps.countable
+    return RankMetric(value, steps, influence, spread if alone else None)
 
 
 def partial_auc_of(ranked: Ranked, most: float = MOST_FALSE_POSITIVES) -> RankMetric:
@@ -111,6 +117,8 @@ def few_interval(
     value, variance, smaller, larger = (floats(x) for x in np.broadcast_arrays(value, variance, smaller, larger))
     low, high, exact = auc_interval(value, variance, smaller, level)
     few = np.asarray(~exact & ~np.isnan(value) & (smaller < FEW))
+    if not few.any():
+        return low, high, few
     low, high = low.copy(), high.copy()
     low[few], high[few] = score_interval(value[few], variance[few], smaller[few], larger[few], level)
     return low, high, few

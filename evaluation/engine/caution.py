@@ -24,6 +24,7 @@ AREAS = {"partial_roc_auc", "macro_roc_auc"}
 PRECISIONS = {"average_precision", "macro_average_precision"}
 LOSSES = {"brier", "log_loss"}
 ERRORS = {"balanced_accuracy", "macro_sensitivity"}
+LEAST_POSITIVES = {**dict.fromkeys(AREAS, LEAST_FOR_AREAS), **dict.fromkeys(PRECISIONS, LEAST_FOR_PRECISION), "mcc": LEAST_FOR_MCC}
 BINNED = {"ece", "ece_debiased"}  # sums of absolute values: what scatters adds up
 
 
@@ -40,8 +41,7 @@ def caution(metric: str, *, smallest: int, errors: int, clusters: int | None) ->
         return "few_clusters"
     if (metric in ERRORS and errors < LEAST_ERRORS) or (metric in LOSSES and errors < LEAST_ERRORS_FOR_LOSS):
         return "few_errors"
-    least = {**dict.fromkeys(AREAS, LEAST_FOR_AREAS), **dict.fromkeys(PRECISIONS, LEAST_FOR_PRECISION), "mcc": LEAST_FOR_MCC}
-    return "few_positives" if smallest < least.get(metric, 0) else None
+    return "few_positives" if smallest < LEAST_POSITIVES.get(metric, 0) else None
 
 
 def mean_caution(metric: str, *, cases: int, clusters: int | None) -> Caution | None:

@@ -17,11 +17,11 @@ from evaluation.engine.strata import Block
 from evaluation.engine.tables import Table, counted
 
 
-def table_of(comparison: Comparison, block: Block, arm: Arm) -> Table:
-    """One-vs-rest counts of one replicate in every stratum."""
+def confusion_of(comparison: Comparison, block: Block, arm: Arm) -> Floats:
+    """Confusion counts (strata, K, K + 1) of one replicate, missing predictions last."""
     classes = len(comparison.task.classes)
     found = counted(block.codes, block.size, np.asarray(block.pick(arm.cells(comparison.truth, classes))), classes * (classes + 1))
-    return Table.of(found.reshape(block.size, classes, classes + 1))
+    return found.reshape(block.size, classes, classes + 1)
 
 
 @dataclass(frozen=True, kw_only=True)

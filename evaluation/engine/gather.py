@@ -119,7 +119,7 @@ def _table(part: Artefact, block: Block, metric: Metric, stratum: int) -> Stratu
 
 
 def _table_bounds(values: Values, alpha: float) -> tuple[float, float]:
-    found = level_intervals(values, 0, 1 - 2 * alpha)
+    (found,) = level_intervals([values], 0, 1 - 2 * alpha)
     return float(found.low[0]), float(found.high[0])
 
 

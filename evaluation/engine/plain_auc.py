@@ -17,4 +17,4 @@ def plain_auc(scores: Floats, positive: Bools, clusters: Ints | None = None, fol
     names = tuple(str(each) for each in range(int(codes.max(initial=0)) + 1))
     block = Block(names, np.arange(scores.size), codes, scores.size, clusters)
     found = auc_by_stratum(rank(scores), positive, block)
-    return found.value, found.influence.variance, found.smaller_class.astype(np.float64)
+    return found.value, found.variance, found.smaller_class.astype(np.float64)

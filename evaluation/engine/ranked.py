@@ -158,11 +158,43 @@ class Steps:
 
     def sums(self, values: NDArray[Any]) -> Floats:
         """Per stratum (size,) of `values` (steps,); each added up by itself."""
-        out, starts = np.zeros(self.size), self.edges[:-1]
+        return floats(self._added(values))
+
+    def _added(self, values: NDArray[Any]) -> NDArray[Any]:
+        out, starts = np.zeros(self.size, dtype=values.dtype), self.edges[:-1]
         held = np.flatnonzero(np.diff(self.edges))
         if held.size:
             out[held] = np.add.reduceat(values, starts[held])
         return out
+
+    def deviations(self) -> tuple[Floats, Floats]:
+        """Per stratum (size,), of its positives and of its negatives, the sum of squared distances from their mean of twice the cases of the
+        other class that score lower (once those with equal scores).
+
+        Counts are through the block; what lies before the stratum is taken off the sums. Those may pass 2⁶³, where whole numbers wrap
+        around; what is left of them in the end is below it (`countable`), so that it is exact.
+        """
+        ours, theirs, before = self.positives, self.negatives, (self.bounds - self.offsets)[:-1]
+        passed = self.start - self.rank
+        passed *= 2  # twice the negatives below, those of earlier strata among them
+        each = passed if self.single else self.held * (passed := passed + self.tied)
+        product = each * self.rank
+        total, ranked = self._added(each), self._added(product)
+        squares = self._added(np.multiply(each, passed, out=product))
+        # a negative's square grows with every positive below it: summed over negatives, it is a sum over the pairs, which positives can tell
+        pairs = 4 * ranked + 2 * total
+        if not self.single:
+            pairs += self._added(2 * (self.held - 1) * each + self.held**2 * self.tied)
+        pairs += 4 * (before * ours**2 - self.bounds[:-1] * total)  # by ranks within the stratum, not through the block
+        wins = total + 2 * before * ours
+        squares += 4 * before * (total + before * ours)
+        return _about_mean(squares, wins, ours), _about_mean(4 * theirs * ours**2 - pairs, 2 * ours * theirs - wins, theirs)
+
+    @property
+    def countable(self) -> bool:
+        """Whether the sums of `deviations` fit into 64 bits, which they do up to some two million cases a stratum."""
+        ours, theirs = floats(self.positives), floats(self.negatives)
+        return bool((ours * theirs * (ours + theirs)).max(initial=0.0) < 2.0**62)
 
     def running(self, values: Floats) -> Floats:
         """Within each stratum the sum of `values` (steps,) up to and including each step."""
@@ -198,18 +230,32 @@ class Ranked:
             keys += strata
         return keys
 
+    @property
+    def _different(self) -> bool:
+        """No two rows of the block have the same score."""
+        return self.ranking.distinct == self.block.cases and not self.block.repeated
+
     @cached_property
     def steps(self) -> Steps:
-        return self._steps(np.sort(self._keys()))
+        if self._different and self.block.whole and self.block.size == 1:
+            held = np.empty(self.block.cases, dtype=np.bool_)
+            held[self.ranking.level] = self.positive  # every rank is there once: nothing is left to sort
+            places = np.flatnonzero(held)
+            return Steps(places, np.arange(places.size), np.array([0, held.size]), np.array([0, places.size]))
+        keys = self._keys()
+        keys.sort()
+        return self._steps(keys)
 
     def _steps(self, keys: NDArray[np.unsignedinteger[Any]]) -> Steps:
         wide = keys.dtype.type
         edges = np.arange(self.block.size + 1, dtype=np.uint64) * np.uint64(2 * self.ranking.distinct)
         offsets = np.searchsorted(keys, edges.astype(keys.dtype))
         offsets[-1] = keys.size  # the last edge may not fit into the keys' integers
-        places = np.flatnonzero((keys & wide(1)).astype(np.bool_))  # of the positives; within equal scores they come last
+        held = np.empty(keys.size, dtype=np.bool_)
+        np.bitwise_and(keys, wide(1), out=held, casting="unsafe")  # 0 or 1, straight into booleans
+        places = np.flatnonzero(held)  # of the positives; within equal scores they come last
         bounds = np.searchsorted(places, offsets)
-        if self.ranking.distinct == self.block.cases and not self.block.repeated:
+        if self._different:
             return Steps(places, np.arange(places.size), offsets, bounds)
         groups = keys >> wide(1)
         rank = np.flatnonzero(_changes(groups[places]))
@@ -291,15 +337,24 @@ class Influence:
 
 @dataclass(frozen=True, eq=False)
 class RankMetric:
-    """A rank metric per stratum of a block (NaN where undefined), with each case's influence on it, made when it is asked for."""
+    """A rank metric per stratum of a block (NaN where undefined), with each case's influence on it, made when it is asked for.
+
+    `spread` makes the variance of cases that stand alone where it takes no influences.
+    """
 
     value: Floats
     steps: Steps
     make: Callable[[], Influence]
+    spread: Callable[[], Floats] | None = None
 
     @cached_property
     def influence(self) -> Influence:
         return self.make()
+
+    @cached_property
+    def variance(self) -> Floats:
+        """Per stratum; NaN where a class has fewer than two clusters."""
+        return self.influence.variance if self.spread is None else self.spread()
 
     @property
     def smaller_class(self) -> Ints:
@@ -310,6 +365,13 @@ class RankMetric:
         """Share of positive-negative pairs with equal scores."""
         steps = self.steps
         return ratio(steps.sums(steps.held * steps.tied), steps.positives.astype(np.float64) * steps.negatives)
+
+
+def _about_mean(squares: Ints, total: Ints, n: Ints) -> Floats:
+    """Sum of squared distances from the mean, of `n` whole numbers with these sums: about the nearest whole number first, where it is exact."""
+    middle = (2 * total + n) // np.maximum(2 * n, 1)
+    rest = total - middle * n
+    return floats(squares - middle * (total + rest)) - ratio(floats(rest) ** 2, n)
 
 
 def _changes(values: NDArray[Any]) -> Bools:

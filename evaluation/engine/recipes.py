@@ -9,7 +9,7 @@ import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints
 from evaluation.engine.data import Arm, Comparison
-from evaluation.engine.figures import cells_of, table_of
+from evaluation.engine.figures import cells_of, confusion_of
 from evaluation.engine.intervals import Pair, t_quantile
 from evaluation.engine.metrics import Metric
 from evaluation.engine.precision import logit_interval
@@ -19,6 +19,7 @@ from evaluation.engine.strata import Block
 from evaluation.engine.tables import Table, margins_of
 
 LeftOut = tuple[Ints, Table, Ints]
+MOST_KEPT = 100_000  # confusion counts of a replicate
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Recipes:
     comparison: Comparison
     block: Block
     _scored: dict[tuple[bool, int, str], Scored] = field(default_factory=dict, repr=False)
+    _confusions: dict[tuple[bool, int], Floats] = field(default_factory=dict, repr=False)
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -40,10 +42,19 @@ class Recipes:
     def members(self) -> list[Ints]:
         return self.block.members()
 
+    def confusion(self, baseline: bool, run: int) -> Floats:
+        """Confusion counts (strata, K, K + 1) of one replicate; kept where they are few."""
+        if (baseline, run) in self._confusions:
+            return self._confusions[baseline, run]
+        found = confusion_of(self.comparison, self.block, self.arms(baseline)[run])
+        if found.size <= MOST_KEPT:
+            self._confusions[baseline, run] = found
+        return found
+
     @cached_property
     def tables(self) -> tuple[list[Table], list[Table]]:
-        """Confusion tables of every replicate: (candidate, baseline)."""
-        ours, theirs = ([table_of(self.comparison, self.block, arm) for arm in self.arms(side)] for side in (False, True))
+        """What metrics are read off: of every replicate, (candidate, baseline)."""
+        ours, theirs = ([Table.of(self.confusion(side, run)) for run in range(len(self.arms(side)))] for side in (False, True))
         return ours, theirs
 
     def scored(self, metric: Metric, baseline: bool, run: int) -> Scored:

@@ -6,7 +6,7 @@ and, where there are several, the artefact (replicate 0), which is what checks j
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -158,19 +158,20 @@ class _BlockReport:
 
     def entries(self) -> dict[str, list[Entry]]:
         out: dict[str, list[Entry]] = {name: [] for name in self.block.names}
-        supports = self.artefact.tables[0].support if self.block.size else np.zeros((0, 0))
+        supports = self._supports
         for metric in self.metrics:
             column = self.artefact.column(metric)
             values = self.recipes.values(metric, False)
             over_runs = self._over_runs(metric, values) if self.several else None
+            runs = [[optional(value) for value in of_runs] for of_runs in values.T.tolist()]
             about = metric.index if metric.index is not None else self.comparison.task.positive
             for stratum, name in enumerate(self.block.names):
                 entry = self._entry(metric, column, stratum, name)
-                entry["n_positive"] = None if about is None else int(supports[stratum, about])
+                entry["n_positive"] = None if about is None else supports[stratum][about]
                 entry["caution"] = self._caution(metric, entry, stratum)
                 if metric.macro:
                     entry["left_out"] = [c for c, held in zip(self.comparison.task.classes, supports[stratum], strict=True) if not held]
-                entry["replicates"] = [optional(value) for value in values[:, stratum]]
+                entry["replicates"] = runs[stratum]
                 if over_runs is not None:
                     over_runs.enter(entry, stratum)
                 out[name].append(entry)
@@ -180,11 +181,27 @@ class _BlockReport:
         """None, or why the intervals of this entry may be too narrow."""
         if entry["low"] is None:
             return None
-        table, positives, n = self.artefact.tables[0], entry["n_positive"], entry["n"]
-        sizes = table.support[stratum] if positives is None else np.array([positives, n - positives])
+        positives, n = entry["n_positive"], entry["n"]
+        sizes = self._supports[stratum] if positives is None else (positives, n - positives)
         clusters = entry["clusters"] if entry["clusters"] < n else None
-        errors = n - int(table.tp[stratum].sum())
-        return caution(metric.name, smallest=int(sizes[sizes > 0].min()), errors=errors, clusters=clusters)
+        return caution(metric.name, smallest=min(size for size in sizes if size > 0), errors=self._errors[stratum], clusters=clusters)
+
+    @cached_property
+    def _supports(self) -> list[list[int]]:
+        """Per stratum the cases of each class. Here and below plain numbers: one by one, those of an array take ten times as long."""
+        support: list[list[int]] = self.artefact.tables[0].support.astype(np.int64).tolist()
+        return support
+
+    @cached_property
+    def _errors(self) -> list[int]:
+        """Per stratum the cases that the artefact has wrong."""
+        wrong: list[int] = (self.block.n - self.artefact.tables[0].tp.sum(axis=-1).astype(np.int64)).tolist()
+        return wrong
+
+    @cached_property
+    def _sizes(self) -> list[tuple[int, int]]:
+        """Per stratum its cases and its clusters."""
+        return list(zip(self.block.n.tolist(), self.block.clusters_per_stratum.tolist(), strict=True))
 
     def _over_runs(self, metric: Metric, values: Floats) -> OverRuns:
         """The figures over replicates of one metric in every stratum."""
@@ -195,6 +212,7 @@ class _BlockReport:
         """The artefact's figures; where there is one replicate on each side they are the report's."""
         ours, gap = column.candidate[stratum], column.difference[stratum] if column.difference else None
         theirs = column.baseline[stratum] if column.baseline else None
+        n, clusters = self._sizes[stratum]
         return {
             "metric": metric.id,
             "stratum": name,
@@ -203,13 +221,11 @@ class _BlockReport:
             "high": ours.high,
             "level": self.settings.level,
             "method": ours.method,
-            "n": int(self.block.n[stratum]),
+            "n": n,
             "n_positive": None,
             "denominator": ours.n,
-            "clusters": int(self.block.clusters_per_stratum[stratum]),
-            "baseline": None
-            if theirs is None
-            else {"value": theirs.value, "low": theirs.low, "high": theirs.high, "n": int(self.block.n[stratum])},
+            "clusters": clusters,
+            "baseline": None if theirs is None else {"value": theirs.value, "low": theirs.low, "high": theirs.high, "n": n},
             "difference": None if gap is None else dict(vars(gap)),
             "undefined": ours.undefined,
         }

@@ -96,17 +96,27 @@ class Sample:
         shift = self._summed(self._flips(self.repeats[moved]), moves[moved, None])[0].margins
         return [Table(self.total[0] + shift), Table(self.total[1] - shift)]
 
-    def _summed(self, counts: Ints, tables: Floats) -> list[Table]:
-        """Per arm the sum over types of counts (resamples, types) times margins (types, arms, 4, K): whole numbers below 2²⁴ are exact in single precision.
+    def sums(self) -> Floats:
+        """Margins of all resamples (arms * 4 * K, resamples), for `tables_of`."""
+        return self._sums(self._counts(), self.tables)
 
-        Laid out resample by resample for each class, so that sums over classes and single metrics run along memory.
-        """
+    def _summed(self, counts: Ints, tables: Floats) -> list[Table]:
+        return tables_of(self._sums(counts, tables), tables.shape[1])
+
+    def _sums(self, counts: Ints, tables: Floats) -> Floats:
+        """The sum over types of counts (resamples, types) times margins (types, arms, 4, K): whole numbers below 2²⁴ are exact in single precision."""
         number = np.float32 if self.units < 1 << 24 else np.float64
         flat = tables.reshape(len(tables), math.prod(tables.shape[1:]))
         used = np.flatnonzero(flat.any(axis=0))
         sums = np.zeros((flat.shape[1], len(counts)))
         sums[used] = np.matmul(np.ascontiguousarray(flat[:, used].T, dtype=number), counts.astype(number).T)
-        return [Table(np.moveaxis(arm, -1, 0)) for arm in sums.reshape(*tables.shape[1:], len(counts))]
+        return sums
+
+
+def tables_of(sums: Floats, arms: int) -> list[Table]:
+    """Per arm the tables (...) of margins (arms * 4 * K, ...), which lie side by side for each class: sums over classes and single metrics run
+    along memory."""
+    return [Table(np.moveaxis(arm, (0, 1), (-2, -1))) for arm in sums.reshape(arms, 4, -1, *sums.shape[1:])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,11 +193,11 @@ def _types(cell: Ints, unit: Ints, kinds: int) -> tuple[Floats, Ints]:
     return types.astype(np.float64), repeats.astype(np.int64)
 
 
-def bca(draws: Floats, estimate: Floats, left_out: Floats, repeats: Ints, level: float = 0.95) -> Pair:
+def bca(draws: Floats, estimate: Floats, left_out: Floats, repeats: Ints | Floats, level: float = 0.95) -> Pair:
     """Bias-corrected accelerated bootstrap intervals (Efron 1987) of several metrics; NaN where one is degenerate.
 
     `draws` (metrics, B) may hold NaN (a draw in which the metric is undefined), which are left out. Acceleration from the jackknife over
-    units: `left_out` (metrics, types) values with weights `repeats`.
+    units: `left_out` (metrics, types) values with weights `repeats` (types,) or (metrics, types).
     """
     ordered, usable = _ordered(draws)
     below, upto = ((draws < estimate[:, None] + shift).sum(axis=1) for shift in (-SAME, SAME))
@@ -254,6 +264,27 @@ def jackknife_correlation(values: Values) -> Floats:
     return np.clip(found, -1.0, 1.0)
 
 
+def together(samples: Sequence[Sample], metrics: Sequence[Metric]) -> list[Values]:
+    """Values of several strata, whose metrics are computed in one pass: a call costs as much for a few numbers as for a thousand."""
+    out, arms = [Values(sample, metrics) for sample in samples], range(samples[0].arms)
+
+    def values(tables: Sequence[Table]) -> list[Floats]:
+        return [np.stack([metric.value(table) for metric in metrics]) for table in tables]
+
+    observed = values([Table(np.stack([sample.total[arm] for sample in samples])) for arm in arms])
+    left_out = values([Table(np.concatenate([sample.left_out[arm].margins for sample in samples])) for arm in arms])
+    edges = np.cumsum([sample.repeats.size for sample in samples])[:-1]
+    split = [np.split(side, edges, axis=1) for side in left_out]
+    for number, each in enumerate(out):
+        vars(each).update(observed=[side[:, number] for side in observed], left_out=[side[number] for side in split])
+    resampled = [each for each in out if each.sample.resampled]
+    if resampled:
+        drawn = values(tables_of(np.stack([each.sample.sums() for each in resampled], axis=1), len(arms)))
+        for number, each in enumerate(resampled):
+            vars(each).update(drawn=[side[:, number] for side in drawn])
+    return out
+
+
 @dataclass(frozen=True, kw_only=True)
 class Intervals:
     """Bounds (metrics,) with the method that made each; NaN where there is no interval."""
@@ -263,25 +294,45 @@ class Intervals:
     method: list[str]
 
 
-def level_intervals(values: Values, arm: int, level: float = 0.95) -> Intervals:
-    """Intervals of the metrics of one arm.
+def level_intervals(several: Sequence[Values], arm: int, level: float = 0.95) -> list[Intervals]:
+    """Intervals of the metrics of one arm, in each of several strata.
 
     BCa; the jackknife with very many different clusters; where degenerate an exact bound on the smallest class. NaN where a metric is undefined.
     """
-    sample, estimate = values.sample, values.observed[arm]
-    least, most = (np.array([getattr(metric, end) for metric in values.metrics]) for end in ("low", "high"))
-    if sample.resampled:
-        (low, high), method = bca(values.drawn[arm], estimate, values.left_out[arm], sample.repeats, level), "bca"
-    else:
-        (low, high), method = _jackknife(values.left_out[arm], estimate, sample, level), "jackknife"
-    n = smallest(sample)
+    estimate = np.stack([values.observed[arm] for values in several])
+    low, high = np.empty(estimate.shape), np.empty(estimate.shape)
+    resampled = np.array([values.sample.resampled for values in several])
+    drawn = np.flatnonzero(resampled)
+    if drawn.size:
+        low[drawn], high[drawn] = _bca_of([several[number] for number in drawn.tolist()], arm, level)
+    for number in np.flatnonzero(~resampled).tolist():
+        sample = several[number].sample
+        low[number], high[number] = _jackknife(several[number].left_out[arm], estimate[number], sample, level)
+    least, most = (np.array([getattr(metric, end) for metric in several[0].metrics]) for end in ("low", "high"))
+    n = np.array([smallest(values.sample) for values in several])[:, None]
     exact_low, exact_high = clopper_pearson((estimate - least) / (most - least) * n, n, level)
     flat = ~(low < high)  # undefined, or so skewed that both ends are the same draw
-    return Intervals(
-        low=np.where(flat, least + (most - least) * exact_low, np.maximum(low, least)),
-        high=np.where(flat, least + (most - least) * exact_high, np.minimum(high, most)),
-        method=["clopper-pearson" if degenerate else method for degenerate in flat],
-    )
+    low = np.where(flat, least + (most - least) * exact_low, np.maximum(low, least))
+    high = np.where(flat, least + (most - least) * exact_high, np.minimum(high, most))
+    methods = [
+        ["clopper-pearson" if degenerate else "bca" if bca else "jackknife" for degenerate in row]
+        for row, bca in zip(flat.tolist(), resampled.tolist(), strict=True)
+    ]
+    return [Intervals(low=low[number], high=high[number], method=method) for number, method in enumerate(methods)]
+
+
+def _bca_of(several: Sequence[Values], arm: int, level: float) -> Pair:
+    """`bca` of every stratum and metric (strata, metrics) at once."""
+    strata, metrics = len(several), len(several[0].metrics)
+    draws = np.concatenate([values.drawn[arm] for values in several])
+    width = max(values.sample.repeats.size for values in several)
+    left_out, repeats = np.full((strata, metrics, width), np.nan), np.zeros((strata, metrics, width))  # NaN where a stratum has fewer types
+    for number, values in enumerate(several):
+        here = values.sample.repeats.size
+        left_out[number, :, :here], repeats[number, :, :here] = values.left_out[arm], values.sample.repeats
+    estimate = np.concatenate([values.observed[arm] for values in several])
+    low, high = bca(draws, estimate, left_out.reshape(-1, width), repeats.reshape(-1, width), level)
+    return low.reshape(strata, metrics), high.reshape(strata, metrics)
 
 
 def smallest(sample: Sample) -> float:
@@ -293,7 +344,7 @@ def smallest(sample: Sample) -> float:
 def table_levels(values: Values, row: int, alpha: float) -> tuple[tuple[float, float], tuple[float, float]]:
     """Both arms' intervals of one metric, each bound one-sided at 1 - alpha."""
     one = values.only(row)
-    new, old = (level_intervals(one, arm, 1 - 2 * alpha) for arm in (0, 1))
+    new, old = (level_intervals([one], arm, 1 - 2 * alpha)[0] for arm in (0, 1))
     return (float(new.low[0]), float(new.high[0])), (float(old.low[0]), float(old.high[0]))
 
 

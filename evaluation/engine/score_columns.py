@@ -5,6 +5,7 @@ By family: `rank` DeLong and its kin on the logit scale; `loss` Student's t on c
 interval without width.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,16 +60,21 @@ class ScoreColumns:
         return Column(estimates[0], estimates[1], self._gaps(metric, sides, drawn))
 
     def _estimates(self, metric: Metric, side: Scored, bounds: Bounds) -> list[Estimate]:
-        low, high, methods = bounds
-        out = []
-        for s, value in enumerate(side.value.tolist()):
-            if np.isnan(value):
-                out.append(nothing(side.undefined[s] if self.block.n[s] else "no cases"))
-            else:
-                n = int(self.block.n[s]) if metric.family == "hits" else None
-                method = methods[s] if not np.isnan(low[s]) else None
-                out.append(Estimate(value=value, low=optional(low[s]), high=optional(high[s]), method=method, n=n))
-        return out
+        rows = zip(
+            *(column.tolist() for column in (side.value, bounds[0], bounds[1], self.block.n)), bounds[2], side.undefined, strict=True
+        )
+        return [
+            nothing(undefined if n else "no cases")
+            if math.isnan(value)
+            else Estimate(
+                value=value,
+                low=optional(low),
+                high=optional(high),
+                method=None if math.isnan(low) else method,
+                n=n if metric.family == "hits" else None,
+            )
+            for value, low, high, n, method, undefined in rows
+        ]
 
     def bounds(self, metric: Metric, arm: Arm, side: Scored, drawn: dict[int, Floats], level: float | None = None) -> Bounds:
         """Interval (low, high, method) of each stratum."""
@@ -90,7 +96,10 @@ class ScoreColumns:
 
     def _named(self, plain: str, exact: Bools, spare: str) -> list[str]:
         grouped = self.block.clustered
-        return [spare if exact[s] else f"{plain}, clusters" if grouped[s] else plain for s in range(self.block.size)]
+        return [
+            spare if degenerate else f"{plain}, clusters" if group else plain
+            for degenerate, group in zip(exact.tolist(), grouped.tolist(), strict=True)
+        ]
 
     def _rank(self, metric: Metric, arm: Arm, side: Scored, level: float) -> Bounds:
         low, high, exact = auc_interval(side.value, side.variance, side.smaller, level)

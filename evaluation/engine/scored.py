@@ -122,7 +122,7 @@ class Scorer:
             one = make(self.ranked(arm, metric.index))
             value, undefined = self._defined(arm, metric, one.value)
             size = one.steps.positives if metric.name == "average_precision" else one.smaller_class
-            return Scored(self.block, value, size.astype(np.float64), undefined, _rows_of(one), lambda: one.influence.variance)
+            return Scored(self.block, value, size.astype(np.float64), undefined, _rows_of(one), lambda: one.variance)
         total, used, smaller = np.zeros(self.block.size), np.zeros(self.block.size), np.full(self.block.size, np.inf)
         for index in range(len(self.comparison.task.classes)):
             one = make(self.ranked(arm, index))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, narrow
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, narrow, occurrences
 
 PACKED_ROWS = 100_000
 
@@ -88,7 +88,7 @@ class Block:
 
     @cached_property
     def n(self) -> Ints:
-        return np.bincount(self.codes, minlength=self.size).astype(np.int64)
+        return occurrences(self.codes, self.size)
 
     @cached_property
     def units(self) -> Units | None:

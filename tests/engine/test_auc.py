@@ -15,8 +15,8 @@ from evaluation.engine.auc import (
     difference_p,
 )
 from evaluation.engine.data import cluster_codes
-from evaluation.engine.ranked import ascending, influence_variance, rank
-from evaluation.engine.strata import Grouping, blocks
+from evaluation.engine.ranked import Steps, ascending, influence_variance, rank
+from evaluation.engine.strata import Grouping, Stratum, blocks
 from tests.engine.build import whole
 
 
@@ -93,6 +93,49 @@ def test_copying_every_case_leaves_the_clustered_variance() -> None:
     block = whole(180, clusters)
     thrice = auc_by_stratum(rank(np.repeat(a, 3)), copies, block).influence.variance[0]
     assert thrice == pytest.approx(once, rel=1e-12)
+
+
+@given(st.integers(0, 10_000), st.integers(4, 400), st.sampled_from([None, 0, 1]), st.sampled_from([0.0, 1.0, 4.0]))
+def test_variance_from_counts_equals_that_from_influences(seed: int, n: int, decimals: int | None, apart: float) -> None:
+    """Cases that stand alone have no influences made for their variance; in every stratum it is what they would give."""
+    positive, a, _ = draw(seed, n, decimals)
+    a += apart * positive
+    codes = np.random.default_rng(seed).integers(-1, 3, n)
+    block = blocks([Grouping(["x", "y", "z"], codes), Stratum("all", np.ones(n, dtype=np.bool_))], n)[0]
+    found = auc_by_stratum(rank(a), positive, block)
+    plain = np.where(np.isnan(found.value), np.nan, found.influence.variance)
+    np.testing.assert_allclose(found.variance, plain, rtol=1e-12, atol=1e-18)
+
+
+def test_perfect_separation_has_no_variance_at_all() -> None:
+    """Not even that of rounding: whether a model varies decides how its difference from another is told."""
+    for positives in range(2, 30):
+        positive = np.arange(100) >= 100 - positives
+        assert auc_by_stratum(rank(np.arange(100.0)), positive, whole(100)).variance[0] == 0
+
+
+def test_counts_whose_sums_pass_64_bits_on_the_way() -> None:
+    """2.7 million cases in two strata, some positives among the negatives: against sums in extended precision."""
+    positives, negatives = 1_800_000, 900_000
+    below = np.sort(np.r_[np.arange(1000), np.full(positives - 1000, negatives)])  # negatives below each positive
+    start = np.concatenate([below + np.arange(positives) + offset for offset in (0, positives + negatives)])
+    edges = np.array([0, 1, 2])
+    steps = Steps(start, np.arange(2 * positives), edges * (positives + negatives), edges * positives)
+    assert steps.countable
+    assert 4.0 * negatives * positives**2 > 2**63
+    passed = np.searchsorted(below, np.arange(negatives), side="right")  # positives below each negative
+    for found, each in zip(steps.deviations(), (below, passed), strict=True):
+        wide = 2 * each.astype(np.longdouble)
+        np.testing.assert_allclose(found, float(((wide - wide.mean()) ** 2).sum()), rtol=1e-13)
+
+
+def test_a_stratum_too_large_for_counts_has_its_variance_from_influences(monkeypatch: pytest.MonkeyPatch) -> None:
+    positive, a, _ = draw(5, 300, 1)
+    counted = auc_by_stratum(rank(a), positive, whole(300))
+    monkeypatch.setattr(Steps, "countable", False)
+    other = auc_by_stratum(rank(a), positive, whole(300))
+    assert (counted.spread is None, other.spread is None) == (False, True)
+    assert other.variance[0] == pytest.approx(counted.variance[0], rel=1e-12)
 
 
 class IntervalTests:

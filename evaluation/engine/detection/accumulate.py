@@ -8,17 +8,19 @@ later one. `weigh` does the same with weights of the images.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evaluation.engine.arrays import Bools, Floats, Ints, ratio, tally
 from evaluation.engine.detection.data import Objects
-from evaluation.engine.detection.matching import Bits, Matches, narrow
+from evaluation.engine.detection.matching import Bits, Matches
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 EPS = float(np.spacing(1.0))
+DENSE = 8  # strata per stratum of an image, up to which each stratum is asked for its images
+POINTS_AT_ONCE = 200_000  # of curves, so that what is made of them stays in the processor's cache
+LARGEST_POWER = 950  # of two, and its inverse: products with numbers down to 2⁻⁷⁰ are exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,21 @@ class Membership:
             return np.arange(image.size), self.codes[first]
         rows = np.repeat(np.arange(image.size), n)
         return rows, self.codes[np.arange(rows.size) + np.repeat(first - np.cumsum(n) + n, n)]
+
+    def by_stratum(self, image: Ints) -> tuple[Ints, Ints]:
+        """The same stratum by stratum, rising positions within each."""
+        images = self.starts.size - 1
+        if self.size > 1 and self.size * images <= DENSE * self.codes.size:  # most images lie in many strata: quicker to ask each stratum
+            inside = np.zeros((self.size, images), dtype=np.bool_)
+            inside[self.codes, np.repeat(np.arange(images), np.diff(self.starts))] = True
+            of = image % images if images else image
+            found = [np.flatnonzero(each[of]) for each in inside]
+            return np.concatenate(found), np.repeat(np.arange(self.size), [each.size for each in found])
+        rows, codes = self.spread(image)
+        if self.size < 2:
+            return rows, codes
+        turn = np.argsort(codes.astype(np.min_scalar_type(self.size)), kind="stable")
+        return rows[turn], codes[turn]
 
 
 def sums(index: Ints, values: Floats | None, size: int) -> Floats:
@@ -79,14 +96,18 @@ class Layout:
 
     @classmethod
     def of(cls, truth: Objects, matches: Matches, strata: Membership, classes: int) -> "Layout":
-        rows, codes = strata.spread(matches.image)
-        cell = codes * classes + matches.label[rows]
-        turn = np.argsort(narrow(cell), kind="stable")
-        return cls(truth, matches, strata, classes, rows[turn], cell[turn])
+        places, codes = strata.by_stratum(matches.image[matches.by_class])
+        rows = matches.by_class[places]
+        return cls(truth, matches, strata, classes, rows, codes * classes + matches.label[rows])
 
     @property
     def cells(self) -> int:
         return self.strata.size * self.classes
+
+    @cached_property
+    def starts(self) -> Ints:
+        """Where the rows of each cell begin, and where the last one's end (cells + 1,)."""
+        return np.searchsorted(self.cell, np.arange(self.cells + 1))
 
     @cached_property
     def _objects(self) -> tuple[Ints, Ints]:
@@ -98,6 +119,25 @@ class Layout:
         cell, rows = self._objects
         kept = np.flatnonzero(self.matches.counts[area][rows])
         return cell[kept], self.truth.image[rows[kept]]
+
+    def held(self, area: int) -> Floats:
+        """How many objects of each cell (1, cells) count in the area range."""
+        cell, rows = self._objects
+        counts = self.matches.counts[area]
+        return sums(cell if counts.all() else cell[counts[rows]], None, self.cells)
+
+    def moving(self, area: int) -> "Moving":
+        """The detections that move a curve of the area range."""
+        hit, inside = self.matches.hit[area], self.matches.inside[area]
+        moves = hit | np.where(inside, self.matches.ignored[area], np.uint16(0))
+        place = np.flatnonzero((moves != 0)[self.rows])
+        rows, cell = self.rows[place], self.cell[place]
+        if inside.all():
+            counted = place + 1 - self.starts[cell]
+        else:
+            total = np.append(np.int32(0), np.cumsum(inside[self.rows], dtype=np.int32))
+            counted = (total[place + 1] - total[self.starts][cell]).astype(np.int64)
+        return Moving(cell, counted, hit[rows], moves[rows], inside[rows], self.matches.rank[rows])
 
     def within(self, area: int) -> "Moves":
         """What the area range is about: detections inside it, and those outside that hit an object inside."""
@@ -140,71 +180,124 @@ class Moves:
         return bool(self.inside.all()) and not bool(self.aside.any())
 
 
+@dataclass(frozen=True, eq=False)
+class Moving:
+    """Detections of one area range that move a curve, cell by cell: the `cell`, how many of its detections are `counted` by area up to each,
+    the bits of the thresholds at which it hits and at which it `moves` the curve, whether it lies `inside`, its `rank` in image and class."""
+
+    cell: Ints
+    counted: Ints
+    hit: Bits
+    moves: Bits
+    inside: Bools
+    rank: Ints
+
+    def points(self, levels: range, cells: int) -> "Points":
+        """The hits at some thresholds, curve by curve ((threshold - the first) * cells + cell)."""
+        found = [np.flatnonzero((self.hit & np.uint16(1 << level)) != 0) for level in levels]
+        event = np.concatenate(found)
+        width = np.concatenate([np.bincount(self.cell[each], minlength=cells) for each in found])
+        hits = np.arange(1, event.size + 1) - np.repeat(np.cumsum(width) - width, width)
+        at = self.counted[event]
+        if self.odd.size:
+            at += self._moved(levels, found, cells, width)
+        return Points(event, width, hits, at)
+
+    @cached_property
+    def odd(self) -> Ints:
+        """Those that at some threshold count otherwise than by their area: inside but ignored, or outside but a hit."""
+        return np.flatnonzero((self.moves != self.hit) | ~self.inside)
+
+    def _moved(self, levels: range, found: Sequence[Ints], cells: int, width: Ints) -> Ints:
+        """Of each of the hits `found` (at each threshold) how many more detections count up to it in its curve than do by area."""
+        hit, moves, cell = self.hit[self.odd], self.moves[self.odd], self.cell[self.odd]
+        before, place, curve, more = 0, [], [], []
+        for turn, (level, hits) in enumerate(zip(levels, found, strict=True)):
+            bit = np.uint16(1 << level)
+            here = np.flatnonzero((moves & bit) != 0)
+            place.append(before + np.searchsorted(hits, self.odd[here]))  # its own place where it hits, else the next hit's
+            curve.append(cell[here] + turn * cells)
+            won = (hit[here] & bit) != 0
+            more.append(np.where(won, ~self.inside[self.odd[here]], -1))
+            before += hits.size
+        change, at = np.concatenate(more), np.concatenate(place)  # rising
+        up_to = np.repeat(np.append(0, np.cumsum(change)), np.diff(at, prepend=0, append=before))
+        of_curve = np.bincount(np.concatenate(curve), change, width.size).astype(np.int64)
+        up_to -= np.repeat(np.cumsum(of_curve) - of_curve, width)
+        return up_to
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The hits of precision-recall curves, curve by curve (`width` of each): their places among the moving detections, the `hits` up to each, and
+    all that count up to it (`at`)."""
+
+    event: Ints
+    width: Ints
+    hits: Ints
+    at: Ints
+
+    @cached_property
+    def curve(self) -> Ints:
+        return np.repeat(np.arange(self.width.size), self.width)
+
+    def under(self, objects: Floats) -> Floats:
+        """The sum over recall points of the precision made monotone from the right, of each curve; `objects` (cells,)."""
+        falls, fall = _falls(self.hits / (self.at + EPS), self.width, self.curve)
+        curve = self.curve[falls]
+        return tally(curve, fall * recall_points(self.hits[falls] / objects[curve % objects.size]), self.width.size)
+
+    def early(self, ranks: Ints, limit: int) -> Ints:
+        """Of each curve the hits whose rank in image and class is below the limit."""
+        late = ranks >= limit
+        n = np.count_nonzero(late)
+        if not n:
+            return self.width
+        few = late if 2 * n < late.size else ~late
+        found = np.bincount(self.curve[np.flatnonzero(few[self.event])], minlength=self.width.size)
+        return self.width - found if few is late else found
+
+
 def area_of(layout: Layout, area: int, most: Sequence[int] = ()) -> Area:
     """AP of every cell in one area range, and recall at `most` detections per image and class, for each number in `most`."""
-    objects = sums(layout.objects(area)[0], None, layout.cells)
-    moves, levels = layout.within(area), len(layout.matches.thresholds)
-    moved = np.flatnonzero((moves.hit | moves.aside) != 0)
-    counted = np.concatenate([[0], np.cumsum(moves.inside)])
-    cell = moves.cell[moved]
-    place = (counted[moved + 1] - counted[moves.starts][cell]).astype(np.float64)
-    some = Moves(moves.rows[moved], cell, np.searchsorted(moved, moves.starts), moves.hit[moved], moves.aside[moved], moves.inside[moved])
-    limits = [_limited(layout.matches.rank[some.rows] < limit) for limit in most]
-    recall = np.zeros((len(most), 1, levels * layout.cells))
-    steps, even = [], moves.even
-    for level in range(levels):
-        event, hits, at = _hits(some, place, level, even=even)
-        here = slice(level * layout.cells, (level + 1) * layout.cells)
-        every = np.diff(np.searchsorted(event, some.starts))
-        for row, (chosen, beyond) in zip(recall, limits, strict=True):
-            won = chosen[(some.hit[chosen] & np.uint16(1 << level)) != 0]
-            n = np.diff(np.searchsorted(won, some.starts))
-            row[0, here] = every - n if beyond else n
-        steps.append(_summits(hits / (at + EPS), hits, cell[event] + here.start))
-    height, hits, curve = (np.concatenate(column) for column in zip(*steps, strict=True))
-    reached = recall_points(hits / objects[0, curve % layout.cells])
-    under = sums(curve, (_falls(height, curve, levels * layout.cells) * reached)[None], levels * layout.cells)
+    objects, moving = layout.held(area), layout.moving(area)
+    levels, cells = len(layout.matches.thresholds), layout.cells
+    under, recall = np.zeros((1, levels * cells)), np.zeros((len(most), 1, levels * cells))
+    step = max(1, min(levels, POINTS_AT_ONCE // max(moving.cell.size, 1)))
+    for first in range(0, levels, step):
+        some = range(first, min(first + step, levels))
+        here, points = slice(some.start * cells, some.stop * cells), moving.points(some, cells)
+        under[0, here] = points.under(objects[0])
+        for row, limit in zip(recall, most, strict=True):
+            row[0, here] = points.early(moving.rank, limit)
     return layout.shaped(under, recall, objects)
 
 
-def _limited(early: Bools) -> tuple[Ints, bool]:
-    """The fewer of (detections within the limit, False) and (those beyond it, True)."""
-    beyond = bool(2 * np.count_nonzero(early) > early.size)
-    return np.flatnonzero(~early if beyond else early), beyond
+def _falls(height: Floats, width: Ints, curve: Ints) -> tuple[Ints, Floats]:
+    """The points after which curves fall and by how much, once each is made monotone from the right. `height` (points,) in (0, 1] belongs to
+    the `curve` of each, of which curve i has `width[i]`.
 
-
-def _hits(moves: Moves, place: Floats, level: int, *, even: bool) -> tuple[Ints, Floats, Floats]:
-    """At one threshold: which of the detections hit, the hits up to each in its cell, and the detections that count up to it."""
-    bit = np.uint16(1 << level)
-    event = np.flatnonzero(((moves.hit if even else moves.hit | moves.aside) & bit) != 0)
-    starts = np.searchsorted(event, moves.starts)
-    width, at = np.diff(starts), place[event]
-    if even:
-        return event, np.arange(1.0, event.size + 1) - np.repeat(starts[:-1], width), at
-    won = (moves.hit[event] & bit) != 0
-    hits = _running(won, starts[:-1], width)
-    at += _running(np.where(won, ~moves.inside[event], -1), starts[:-1], width)
-    event = event[won]
-    return event, hits[won].astype(np.float64), at[won]
-
-
-def _running(values: NDArray[Any], starts: Ints, width: Ints) -> Ints:
-    """Cumulative sums of whole numbers that begin anew at `starts` and go on for `width`."""
-    total = np.cumsum(values, dtype=np.int64)
-    before = np.where(starts > 0, total[starts - 1], 0) if total.size else starts
-    total -= np.repeat(before, width)
-    return total
-
-
-def _summits(height: Floats, hits: Floats, curve: Ints, rounds: int = 3) -> tuple[Floats, Floats, Ints]:
-    """Without points that a neighbour to the right on their curve reaches or tops: they lie under the monotone curve."""
-    place = np.arange(height.size)
-    for _ in range(rounds if height.size else 0):
-        ends = curve[1:] != curve[:-1]
-        ends |= height[:-1] > height[1:]
-        kept = np.append(np.flatnonzero(ends), height.size - 1)
-        height, curve, place = height[kept], curve[kept], place[kept]
-    return height, hits[place], curve
+    Curves are told apart by powers of two, which change no digit: each is raised above those that follow it, so that one running maximum goes
+    through many of them.
+    """
+    if not height.size:
+        return np.zeros(0, dtype=np.int64), height
+    step = 2 - int(np.frexp(height.min())[1])  # 2 ** step is more than the highest over the lowest
+    together = max(1, (2 * LARGEST_POWER) // step)
+    power = np.zeros(width.size, dtype=np.int64)
+    there = np.flatnonzero(width)
+    power[there] = LARGEST_POWER - step * (np.arange(there.size) % together)
+    raised, lowered = np.ldexp(1.0, power), np.ldexp(1.0, -power)
+    top = height * np.repeat(raised, width)
+    ends = np.cumsum(width[there])
+    for start, end in pairwise([0, *ends[together - 1 : -1 : together].tolist(), top.size]):
+        back = top[start:end][::-1]
+        np.maximum.accumulate(back, out=back)
+    last = ends - 1
+    fall = np.append(top[:-1] - top[1:], 0.0)
+    fall[last] = top[last]
+    falls = np.flatnonzero(fall > 0)
+    return falls, fall[falls] * lowered[curve[falls]]
 
 
 def recall_points(reached: Floats) -> Ints:
@@ -213,23 +306,30 @@ def recall_points(reached: Floats) -> Ints:
     return nearest + (np.take(RECALLS, nearest) <= reached)
 
 
+def running(op: np.ufunc, rows: Floats) -> Floats:
+    """Running sums or maxima down the rows (n, ...), in place.
+
+    Block by block, many columns at a time: numpy's own `accumulate` goes from number to number and waits for each. Sums of whole numbers
+    are exact in any order.
+    """
+    step = 1 << (len(rows).bit_length() // 2)
+    whole = len(rows) // step * step
+    blocks = rows[:whole].reshape(-1, step, *rows.shape[1:])
+    for row in range(1, step if whole else 0):
+        op(blocks[:, row], blocks[:, row - 1], out=blocks[:, row])
+    for block in range(1, len(blocks)):
+        op(blocks[block], blocks[block - 1, -1], out=blocks[block])
+    for row in range(max(whole, 1), len(rows)):
+        op(rows[row], rows[row - 1], out=rows[row])
+    return rows
+
+
 def ladders(length: Ints) -> Iterator[tuple[Ints, Ints, Bools]]:
-    """Curves of similar length side by side: (curves, their points (curves, steps), which points exist); absent ones are the first point."""
+    """Curves of similar length side by side: (curves, their points (curves, steps), which points exist); absent ones are the curve's first."""
     start = np.cumsum(length) - length
     powers = np.ceil(np.log2(np.maximum(length, 1))).astype(np.int64)
     for power in np.unique(powers[length > 0]).tolist():
         curve = np.flatnonzero((powers == power) & (length > 0))
         steps = np.arange(1 << power)
         real = steps < length[curve][:, None]
-        yield curve, np.where(real, start[curve][:, None] + steps, start[curve[0]]), real
-
-
-def _falls(height: Floats, curve: Ints, curves: int) -> Floats:
-    """How far the curve, made monotone from the right, falls after each point."""
-    fall = np.zeros(height.size)
-    for _, points, real in ladders(np.bincount(curve, minlength=curves)):
-        ladder = np.where(real, height[points], 0.0)
-        np.maximum.accumulate(ladder[:, ::-1], axis=1, out=ladder[:, ::-1])
-        ladder[:, :-1] -= ladder[:, 1:]
-        fall[points[real]] = ladder[real]
-    return fall
+        yield curve, start[curve][:, None] + np.where(real, steps, 0), real

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import Floats, Ints, floats, ratio
-from evaluation.engine.detection.accumulate import Membership, sums
+from evaluation.engine.detection.accumulate import Membership, running, sums
 from evaluation.engine.detection.data import Objects, Operating
 from evaluation.engine.detection.matching import Matches
 
@@ -26,8 +26,9 @@ def froc_points(false_positives: ArrayLike, hits: ArrayLike, objects: int, image
     scores = np.concatenate([wrong, right])
     order = np.argsort(-scores, kind="stable")
     steps = _Steps(np.zeros(order.size, dtype=np.int64), scores[order], 1)
-    won = (order >= wrong.size).astype(np.float64)[None]
-    return np.asarray(steps.sensitivity(won, 1 - won, floats([[objects]]), floats([[images]]), rates)[0, 0])
+    won = order >= wrong.size
+    up, along = (steps.reached(rows, np.ones((rows.size, 1))) for rows in (np.flatnonzero(won), np.flatnonzero(~won)))
+    return np.asarray(steps.sensitivity(up, along, floats([[objects]]), floats([[images]]), rates)[0, 0])
 
 
 class _Steps:
@@ -39,9 +40,8 @@ class _Steps:
         self.start = np.searchsorted(cell[self.ends], np.arange(cells))
         self.stop = np.append(self.start[1:], self.ends.size)
 
-    def sensitivity(self, won: Floats, wrong: Floats, objects: Floats, images: Floats, rates: Sequence[float]) -> Floats:
-        """(draws, cells, rates) from weights (draws, n) of hits and false positives and (draws, cells) of objects and images."""
-        along, up = self._running(wrong), self._running(won)
+    def sensitivity(self, up: Floats, along: Floats, objects: Floats, images: Floats, rates: Sequence[float]) -> Floats:
+        """(draws, cells, rates) from the hits and false positives `reached` (draws, steps + 1), and (draws, cells) of objects and images."""
         origin = along[:, self.start][..., None]
         limit = origin + images[..., None] * np.asarray(rates)
         shape = limit.shape
@@ -57,10 +57,10 @@ class _Steps:
         share = ratio(y0 - up[:, self.start][..., None] + rise, objects[..., None])
         return np.where((images > 0)[..., None], share, np.nan)
 
-    def _running(self, weights: Floats) -> Floats:
-        """Cumulative weights over all curves at the ends, 0 first."""
-        total = np.cumsum(weights, axis=1)
-        return np.concatenate([np.zeros((len(weights), 1)), np.take(total, self.ends, axis=1)], axis=1)
+    def reached(self, rows: Ints, weights: Floats) -> Floats:
+        """Cumulative `weights` (rows, draws) of the detections `rows` (rising) over all curves, at the ends, 0 first: (draws, steps + 1)."""
+        total = running(np.add, np.concatenate([np.zeros((1, weights.shape[1])), weights]))
+        return np.ascontiguousarray(np.take(total, np.append(0, np.searchsorted(rows, self.ends, "right")), axis=0).T)
 
 
 class Froc:
@@ -86,8 +86,8 @@ class Froc:
         turn = np.argsort(cell, kind="stable")
         rows, cell = used[rows[turn]], cell[turn]
         self.detection_image = matches.image[rows]
-        self.won = matches.hit[0, rows] != 0
-        self.wrong = ~self.won & eligible[self.detection_image % images, cell % self.columns]
+        won = matches.hit[0, rows] != 0
+        self.won, self.wrong = np.flatnonzero(won), np.flatnonzero(~won & eligible[self.detection_image % images, cell % self.columns])
         self.steps = _Steps(cell, matches.scores[rows], self.cells)
 
     def _spread(self, image: Ints, label: Ints) -> tuple[Ints, Ints, Ints]:
@@ -102,14 +102,18 @@ class Froc:
 
     @property
     def size(self) -> int:
-        return int(self.won.size)
+        return int(self.detection_image.size)
 
     def points(self, weights: Floats | None = None, whole: Floats | None = None) -> Floats:
         """Sensitivity (draws, strata, classes + 1, rates) under `weights` (draws, images) of the detections' images and `whole` of the objects'."""
         whole = weights if whole is None else whole
-        objects = sums(self.object_cell, None if whole is None else whole[:, self.object_image], self.cells)
-        images = sums(self.image_cell, None if whole is None else whole[:, self.image], self.cells)
-        drawn = np.ones((1, self.won.size)) if weights is None else np.take(weights, self.detection_image, axis=1)
-        objects, images = (np.broadcast_to(each, (len(drawn), self.cells)) for each in (objects, images))
-        found = self.steps.sensitivity(drawn * self.won, drawn * self.wrong, objects, images, RATES)
+        objects = sums(self.object_cell, None if whole is None else np.take(whole, self.object_image, axis=1), self.cells)
+        images = sums(self.image_cell, None if whole is None else np.take(whole, self.image, axis=1), self.cells)
+        drawn = None if weights is None else np.ascontiguousarray(weights.T)
+        up, along = (
+            self.steps.reached(rows, np.ones((rows.size, 1)) if drawn is None else np.take(drawn, self.detection_image[rows], axis=0))
+            for rows in (self.won, self.wrong)
+        )
+        objects, images = (np.broadcast_to(each, (len(up), self.cells)) for each in (objects, images))
+        found = self.steps.sensitivity(up, along, objects, images, RATES)
         return found.reshape(len(found), self.strata.size, self.columns, len(RATES))

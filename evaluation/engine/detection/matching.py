@@ -11,6 +11,7 @@ class together. Only pairs that overlap enough are ever looked at.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from evaluation.engine.arrays import BadInput, Bools, Floats, Ints
 from evaluation.engine.detection.data import Objects, Predictions
+from evaluation.engine.ranked import ascending
 
 Bits = NDArray[np.uint16]
 Range = tuple[float, float]
@@ -49,6 +51,11 @@ class Matches:
     finder: Floats
     row: Ints
     thresholds: tuple[float, ...]
+
+    @cached_property
+    def by_class(self) -> Ints:
+        """The rows class by class, by falling score within each."""
+        return np.argsort(narrow(self.label), kind="stable")
 
     def of_images(self, place: Ints, objects: Ints) -> "Matches":
         """Those on some images: `place` (all images,) is the new number of each or -1, `objects` the rows of their objects."""
@@ -100,26 +107,27 @@ def match(
     width = int(max(truth.label.max(initial=0), predicted.label.max(initial=0))) + 1
     order, group, rank, by_score = _sorted(predicted, width, most)
     key = truth.image * width + truth.label
-    turn = np.argsort(key, kind="stable")
-    boxes = predicted.boxes[order]
-    pairs = _pairs(group, key[turn], boxes, truth.boxes[turn], truth.crowd[turn], limits)
-    own, size = boxes[:, 2] * boxes[:, 3], truth.areas
+    turn, key = _gathered(key)
+    ours, theirs = (np.ascontiguousarray(np.take(boxes, rows, axis=0).T) for boxes, rows in ((predicted.boxes, order), (truth.boxes, turn)))
+    pairs = _pairs(group, key, ours, theirs, truth.crowd[turn], limits)
+    own, size = ours[2] * ours[3], truth.areas
     inside = np.stack([(own >= low) & (own <= high) for low, high in areas])
     counts = np.stack([truth.counted & (size >= low) & (size <= high) for low, high in areas])
-    done, ignored, found, finder = _assign(pairs, group, counts[:, turn], truth.crowd[turn])
+    done, ignored, found, finder = _assign(pairs, group, np.take(counts, turn, axis=1), truth.crowd[turn])
     full = np.uint16((1 << limits.size) - 1)
     back = np.empty_like(turn)
     back[turn] = np.arange(turn.size)
     ignored |= np.where(inside, np.uint16(0), ~done & full)
+    rows = order[by_score]
     return Matches(
-        image=predicted.image[order][by_score],
-        label=predicted.label[order][by_score],
-        scores=predicted.scores[order][by_score],
+        image=predicted.image[rows],
+        label=predicted.label[rows],
+        scores=predicted.scores[rows],
         rank=rank[by_score],
-        hit=(done & ~ignored)[:, by_score],
-        ignored=ignored[:, by_score],
-        inside=inside[:, by_score],
-        found=found[:, back],
+        hit=np.take(done & ~ignored, by_score, axis=1),
+        ignored=np.take(ignored, by_score, axis=1),
+        inside=np.take(inside, by_score, axis=1),
+        found=np.take(found, back, axis=1),
         counts=counts,
         finder=np.append(predicted.scores[order], np.nan)[finder[back]],
         row=np.append(order, -1)[finder[back]],
@@ -130,13 +138,11 @@ def match(
 def _sorted(predicted: Predictions, width: int, most: int | None) -> tuple[Ints, Ints, Ints, Ints]:
     """Detections by image, class and falling score: (rows, group of each, place within the group), and the order by score alone."""
     order = np.argsort(narrow(predicted.image), kind="stable")
-    order = order[np.argsort(-predicted.scores[order], kind="stable")]
-    image, label = predicted.image[order], predicted.label[order]
-    turn = np.argsort(narrow(label), kind="stable")
-    turn = turn[np.argsort(narrow(image[turn]), kind="stable")]
+    order = order[ascending(0.0 - predicted.scores[order])]  # not their negative: 0 would come before -0
+    turn, group = _gathered((predicted.image * width + predicted.label)[order])
     by_score = np.empty_like(turn)
     by_score[turn] = np.arange(turn.size)
-    order, group = order[turn], (image * width + label)[turn]
+    order = order[turn]
     rank = _place(group)
     if most is not None and rank.max(initial=0) >= most:
         kept = rank < most
@@ -145,16 +151,34 @@ def _sorted(predicted: Predictions, width: int, most: int | None) -> tuple[Ints,
     return order, group, rank, by_score
 
 
+def _gathered(codes: Ints) -> tuple[Ints, Ints]:
+    """(rows by rising code, those with the same in the order given; the codes in that order). Code and row are one integer, where it holds both."""
+    row = max(codes.size - 1, 0).bit_length()
+    if int(codes.max(initial=0)).bit_length() + row > 63:
+        turn = np.argsort(codes, kind="stable")
+        return turn, codes[turn]
+    keys = (codes << row) | np.arange(codes.size)
+    keys.sort()
+    return keys & ((1 << row) - 1), keys >> row
+
+
 def narrow(codes: Ints) -> NDArray[np.integer[Any]]:
     """Codes from 0 as small as they allow: numpy sorts 16-bit integers by radix."""
     return codes.astype(np.uint16) if codes.max(initial=0) < 1 << 16 else codes
+
+
+def _changes(codes: Ints) -> Bools:
+    """Where a run of equal numbers begins."""
+    fresh = np.ones(codes.size, dtype=np.bool_)
+    np.not_equal(codes[1:], codes[:-1], out=fresh[1:])
+    return fresh
 
 
 def _place(group: Ints) -> Ints:
     """Position of each row within its run of equal numbers."""
     if group.size == 0:
         return group
-    starts = np.flatnonzero(np.diff(group, prepend=group[0] - 1))
+    starts = np.flatnonzero(_changes(group))
     return np.arange(group.size) - np.repeat(starts, np.diff(np.append(starts, group.size)))
 
 
@@ -168,15 +192,16 @@ class _Pairs:
     passes: Bits
 
 
-def _pairs(group: Ints, key: Ints, boxes: Floats, others: Floats, crowd: Bools, limits: Floats) -> _Pairs:
-    """All pairs that reach the lowest threshold, ordered by detection; candidates are made a few million at a time."""
-    first = np.searchsorted(key, group, "left")
-    n = np.searchsorted(key, group, "right") - first
+def _pairs(group: Ints, key: Ints, ours: Floats, theirs: Floats, crowd: Bools, limits: Floats) -> _Pairs:
+    """All pairs that reach the lowest threshold, ordered by detection; candidates are made a few million at a time. Boxes (4, n)."""
+    fresh = np.flatnonzero(_changes(key))  # where the objects of an image and class begin
+    place = np.searchsorted(key[fresh], group)
+    there = np.append(key[fresh], -1)[place] == group
+    first, n = np.append(fresh, 0)[place], np.where(there, np.append(np.diff(fresh, append=key.size), 0)[place], 0)
     ends = np.cumsum(n)
     total = int(ends[-1]) if ends.size else 0
     cuts = np.searchsorted(ends, np.arange(PAIRS_AT_ONCE, total, PAIRS_AT_ONCE), "right")
     edges = [0, *np.unique(cuts).tolist(), group.size]
-    ours, theirs = (np.ascontiguousarray(each.T) for each in (boxes, others))
     parts = [_overlaps(start, first[start:end], n[start:end], ours, theirs, crowd, limits[0]) for start, end in pairwise(edges)]
     detection, target, iou = (np.concatenate(column) for column in zip(*parts, strict=True))
     passes = (1 << np.searchsorted(limits, iou, "right")) - 1
@@ -187,19 +212,16 @@ def _overlaps(start: int, first: Ints, n: Ints, ours: Floats, theirs: Floats, cr
     """(detections, objects, IoU) with IoU >= least, of detections from `start` on; the k-th has the n[k] objects from first[k] on."""
     detection = np.repeat(np.arange(start, start + n.size), n)
     target = np.arange(detection.size) + np.repeat(first - np.cumsum(n) + n, n)
-    for low in (0, 1):
-        side = np.minimum(ours[low + 2][detection] + ours[low][detection], theirs[low + 2][target] + theirs[low][target])
+    across = None
+    for low, size in ((0, 2), (1, 3)):  # left to right, then top to bottom of those that meet
+        side = np.minimum((ours[low] + ours[size])[detection], (theirs[low] + theirs[size])[target])
         side -= np.maximum(ours[low][detection], theirs[low][target])
-        kept = side > 0
+        kept = np.flatnonzero(side > 0)
         detection, target, side = detection[kept], target[kept], side[kept]
-        if low == 0:
-            across = side
-        else:
-            across = across[kept] * side
-    area = ours[2][detection] * ours[3][detection]
-    union = np.where(crowd[target], area, area + theirs[2][target] * theirs[3][target] - across)
-    iou = across / union
-    kept = iou >= least
+        across = side if across is None else across[kept] * side
+    area = (ours[2] * ours[3])[detection]
+    iou = across / np.where(crowd[target], area, area + (theirs[2] * theirs[3])[target] - across)
+    kept = np.flatnonzero(iou >= least)
     return detection[kept], target[kept], iou[kept]
 
 
@@ -211,7 +233,8 @@ def _assign(pairs: _Pairs, group: Ints, counts: Bools, crowd: Bools) -> tuple[Bi
     places = np.stack([_preference(pairs, n, counts[area]) for area in range(areas)])
     slots = int(places.max(initial=0)) + 1
     step = (turns * slots + places).ravel()
-    order = np.argsort(step.astype(np.uint16) if step.max(initial=0) < 1 << 16 else step, kind="stable")
+    step = step.astype(np.uint16) if step.max(initial=0) < 1 << 16 else step
+    order = np.argsort(step, kind="stable")
     detection = (pairs.detection + group.size * np.arange(areas)[:, None]).ravel()[order]
     target = (pairs.object + size * np.arange(areas)[:, None]).ravel()[order]
     passes = np.tile(pairs.passes, areas)[order]
@@ -219,7 +242,7 @@ def _assign(pairs: _Pairs, group: Ints, counts: Bools, crowd: Bools) -> tuple[Bi
     free = np.tile(np.where(crowd, whole, np.uint16(0)), areas)
     done, taken = np.zeros(areas * group.size, dtype=np.uint16), np.zeros(areas * size, dtype=np.uint16)
     given = np.zeros(pairs.passes.size * areas, dtype=np.uint16)
-    edges = np.append(np.flatnonzero(np.diff(step[order], prepend=-1)), order.size)
+    edges = np.append(np.flatnonzero(_changes(step[order])), order.size)
     for start, end in pairwise(edges):
         here = slice(start, end)  # no detection and no object twice: the updates do not collide
         d, o = detection[here], target[here]
@@ -227,7 +250,7 @@ def _assign(pairs: _Pairs, group: Ints, counts: Bools, crowd: Bools) -> tuple[Bi
         new = passes[here] & ~before & (~held | free[o])
         done[d], taken[o], given[here] = before | new, held | new, new
     ignored = np.zeros_like(done)
-    aside = np.flatnonzero(~counts.ravel()[target])
+    aside = np.flatnonzero((given != 0) & ~counts.ravel()[target])
     np.bitwise_or.at(ignored, detection[aside], given[aside])
     finder = np.full(size, -1, dtype=np.int64)
     by = np.flatnonzero((given & 1).astype(np.bool_) & (target < size))

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.engine.arrays import Bools, Floats, Ints
-from evaluation.engine.detection.accumulate import EPS, Area, Layout, Moves, ladders, recall_points, sums
+from evaluation.engine.arrays import Bools, Floats, Ints, floats
+from evaluation.engine.detection.accumulate import EPS, Area, Layout, Moves, ladders, recall_points, running, sums
 
 
 @dataclass(frozen=True, eq=False)
 class _Ladder:
     """Curves of similar length side by side, padded to `length` with detections that weigh nothing.
 
-    `curve` (curves,) numbers them; all else is (curves * length,): `event`'s place among the cell's detections, its image, whether it hits
+    `curve` (curves,) numbers them; all else is (length, curves): each step's place among the detections, its image, whether it hits
     (None: all do), and `extra` = what it adds to the detections that count up to it (None: nothing).
     """
 
@@ -41,7 +41,7 @@ class Curves:
         self.object_cell, self.object_image = layout.objects(area)
         moves = layout.within(area)
         self.image, self.inside = layout.matches.image[moves.rows], moves.inside
-        self.starts, self.width = moves.starts[:-1], np.diff(moves.starts)
+        self.starts = moves.starts[:-1]
         self.ladders = list(self._ladders(moves))
 
     def _ladders(self, moves: Moves) -> Iterator[_Ladder]:
@@ -53,13 +53,13 @@ class Curves:
         hits = None if moves.even else (moves.hit[event] >> level.astype(np.uint16) & 1).astype(np.bool_)
         rank = self.layout.matches.rank[moves.rows]
         for curve, points, real in ladders(np.bincount(level * cells + moves.cell[event], minlength=levels * cells)):
-            step, there = points.ravel(), real.ravel()
+            step, there = np.ascontiguousarray(points.T), real.T
             place = event[step]
             won = there if hits is None else there & hits[step]
             extra = None if hits is None else np.where(won, ~moves.inside[place], np.where(there, -1.0, 0.0))
             ranks = [((rank[place] < most) & won).astype(np.float64) for most in self.most]
             image = np.where(there, self.image[place], -1)
-            yield _Ladder(points.shape[1], curve, place, image, None if hits is None else won, extra, ranks)
+            yield _Ladder(len(step), curve, place, image, None if hits is None else won, extra, ranks)
 
     @property
     def size(self) -> int:
@@ -71,46 +71,50 @@ class Curves:
         cells, draws = self.layout.cells, len(weights)
         objects = sums(self.object_cell, np.take(weights if of_objects is None else of_objects, self.object_image, axis=1), cells)
         objects = np.broadcast_to(objects, (draws, cells))
-        drawn = np.concatenate([weights, np.zeros((draws, 1))], axis=1)  # the last image is the padding's
-        counted = self._counted(drawn)
+        drawn = np.concatenate([weights.T, np.zeros((1, draws))])  # the last image is the padding's
+        counted, before = self._counted(drawn)
         shape = (draws, len(self.layout.matches.thresholds) * cells)
         under, won = np.zeros(shape), np.zeros((len(self.most), *shape))
         for ladder in self.ladders:
-            hits = self._climb(ladder, drawn, counted, objects, under)
+            cell = ladder.curve % cells
+            found, hits = self._climb(ladder, drawn, counted, before[cell], np.maximum(objects[:, cell].T, 1.0))
+            under[:, ladder.curve] = found.T
             for total, rank in zip(won, ladder.ranks, strict=True):
-                total[:, ladder.curve] = (hits * rank).reshape(draws, -1, ladder.length).sum(axis=-1)
+                total[:, ladder.curve] = np.einsum("ij,ijk->kj", rank, hits)
         return self.layout.shaped(under, won, objects)
 
-    def _counted(self, drawn: Floats) -> Floats:
-        """At each detection how many of its cell count up to it, by area alone."""
-        base = np.take(drawn, self.image, axis=1)
+    def _counted(self, drawn: Floats) -> tuple[Floats, Floats]:
+        """By area alone how many detections count up to each (detections, draws), and how many of them in cells before its own (cells, draws)."""
+        total = np.take(drawn, self.image, axis=0)
         if not self.inside.all():
-            base *= self.inside
-        total: Floats = np.cumsum(base, axis=1, out=base)
-        before = np.where(self.starts > 0, total[:, self.starts - 1], 0.0) if total.size else np.zeros((len(total), self.layout.cells))
-        total -= np.repeat(before, self.width, axis=1)
-        return total
+            total *= self.inside[:, None]
+        running(np.add, total)
+        before = np.zeros((self.layout.cells, total.shape[1]))
+        later = np.flatnonzero(self.starts)
+        before[later] = total[self.starts[later] - 1]
+        return total, before
 
-    def _climb(self, ladder: _Ladder, drawn: Floats, counted: Floats, objects: Floats, under: Floats) -> Floats:
-        """Fill in the area `under` the ladder's curves: the sum of each fall of the monotone precision times the recall points reached by
-        then. Returns the weights of the hits."""
-        weight = np.take(drawn, ladder.image, axis=1)
-        shape = (len(weight), ladder.curve.size, ladder.length)
-        place = np.take(counted, ladder.place, axis=1).reshape(shape)
+    def _climb(self, ladder: _Ladder, drawn: Floats, counted: Floats, before: Floats, objects: Floats) -> tuple[Floats, Floats]:
+        """The area under the ladder's curves (curves, draws): the sum of each fall of the monotone precision times the recall points reached by
+        then; and the weights of the hits (length, curves, draws). `before` and `objects` are (curves, draws)."""
+        weight = np.take(drawn, ladder.image, axis=0)
+        place = np.take(counted, ladder.place, axis=0)
+        place -= before
         if ladder.extra is not None:
-            place += np.cumsum((weight * ladder.extra).reshape(shape), axis=-1)
+            place += running(np.add, weight * ladder.extra[..., None])
         if ladder.hits is not None:
-            weight *= ladder.hits
-        hits = np.cumsum(weight.reshape(shape), axis=-1)
+            weight *= ladder.hits[..., None]
+        hits = running(np.add, weight.copy())
         place += EPS
         height = np.divide(hits, place, out=place)
-        height *= weight.reshape(shape) > 0
-        np.maximum.accumulate(height[..., ::-1], axis=-1, out=height[..., ::-1])
-        height[..., :-1] -= height[..., 1:]
-        hits /= np.maximum(np.take(objects, ladder.curve % self.layout.cells, axis=1), 1.0)[..., None]
-        height *= recall_points(hits)
-        under[:, ladder.curve] = np.cumsum(height, axis=-1, out=height)[..., -1]  # one by one: steps of 0 leave no trace
-        return weight
+        height *= weight > 0
+        running(np.maximum, height[::-1])
+        height[:-1] -= height[1:]
+        falls = np.flatnonzero(height > 0)  # elsewhere the curve lies level
+        column = falls % objects.size
+        points = recall_points(hits.ravel()[falls] / objects.ravel()[column])
+        under = np.bincount(column, height.ravel()[falls] * points, objects.size)  # one by one, as without weights
+        return floats(under).reshape(objects.shape), weight
 
 
 def chunks(draws: int, size: int, most: int = 1 << 18) -> Iterator[slice]:
