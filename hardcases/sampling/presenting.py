@@ -45,4 +45,5 @@ def left_out(arrival: LeftOut) -> dict[str, Any]:
     """An arrival that was left out."""
     said = arrival.said
     parts = [str(said.get(name)) for name in ("reason", "source", "model", "external_id") if said.get(name)]
-    return {"row": arrival, "line": " · ".join(parts) or _("nothing said")}
+    silent = _("erased") if arrival.forgotten else _("nothing said")
+    return {"row": arrival, "line": " · ".join(parts) or silent}

@@ -24,6 +24,7 @@ from hardcases.repairs.rules import Rule
 from hardcases.sampling.actions import set_rules
 from hardcases.work.tasks import all_due
 from tests.builders import cases, people, runs, testsets
+from tests.builders.http import Api
 from tests.builders.releases import GUARD, OVERALL, Scene, a_scene
 from tests.contracts.test_permissions import Address
 
@@ -88,9 +89,11 @@ def a_stage() -> Stage:
         "when": {"reason": "random_sample", "attributes": {"site": ["clinic-1"]}},
         "quota": {"per": "day", "limit": 5, "by": ["site"]},
     }
-    set_rules(actor=person(member), project=project, documents=[sampling])
+    set_rules(actor=person(member), project=project, documents=[sampling, {"when": {"reason": "nothing"}, "keep": 0}])
+    left_out = Api(project).post("cases/", {"input": {"text": "Left out."}, "reason": "nothing"}).json()["sha256"]
     names = {
         "repair": repair.pk,
+        "left_out": left_out,
         "group": findings(project).groups[0].id,
         "project": project.slug,
         "key": f"{project.key_prefix}-21",
@@ -210,6 +213,7 @@ def documents(stage: Stage) -> dict[str, Any]:
             "seen": ["1"],
             "dry_run": True,
         },
+        "api-sampling-forget": {"sha256": names["left_out"], "reason": "asked for"},
         "api-label-list": [{"case": f"{prefix}-22", "label": {"label": "normal"}, "note": "seen"}],
         "api-test-set-list": {"slug": "other", "purpose": "x"},
         "api-draft": {"add": [f"{prefix}-1"], "remove": {"q": "portable:true"}},

@@ -60,6 +60,7 @@ PROJECT: dict[str, dict[str, Can]] = {
     "case-erase": {"GET": Can.ERASE, "POST": Can.ERASE},
     # hardcases.sampling
     "api-sampling": {"GET": Can.VIEW, "PUT": Can.MANAGE},
+    "api-sampling-forget": {"POST": Can.ERASE},
     "sampling": {"GET": Can.MANAGE, "POST": Can.MANAGE},
     # hardcases.repairs
     "api-quarantine": {"GET": Can.VIEW_CASES},
