@@ -74,6 +74,7 @@ SENTENCES = {
     "repair.kept": _("keeps a repair for reports to come: %(action)s, %(field)s"),
     "repair.retired": _("stopped a repair of reports to come: %(action)s, %(field)s"),
     "sampling.changed": _("changed the sampling rules"),
+    "sampling.forgotten": _("erased what was said about a content that was left out"),
     "case.labelled": _("labelled %(object)s"),
     "case.batch_labelled": _("labelled several cases"),
     "import.started": _("began to import %(file)s"),

@@ -11,6 +11,7 @@ BOX_SIDES = ("x", "y", "width", "height")
 MAX_CLASSES = 10_000
 MAX_BOXES = 10_000
 MAX_MESSAGE = 2_000
+NO_PART = "is not part of what is said in a"
 NO_CLASS = "The project has no class of this name."
 
 
@@ -50,7 +51,7 @@ class Shape:
         allowed = self.names() if self.without_scores else (*self.names(), "refused", "message")
         for name, value in said.items():
             if name not in allowed:
-                findings.append(Finding(name, value, f"“{name}” is not part of what is said in a {self.task} project."))
+                findings.append(Finding(name, value, f"“{name}” {NO_PART} {self.task} project."))
                 continue
             usable = _READERS[name](self, value, findings)
             if usable is not None:

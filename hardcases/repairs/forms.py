@@ -7,6 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from hardcases.cases.presenting import reasons
+from hardcases.cases.shapes import shape_of
 from hardcases.projects.forms import RefusedForm
 from hardcases.projects.models import ATTRIBUTE_TYPES, Project
 from hardcases.repairs.grouping import Group
@@ -30,9 +31,7 @@ class RepairForm(RefusedForm):
     """Only what fits the group is offered."""
 
     action = forms.ChoiceField(label=_("What to do"), widget=forms.RadioSelect)
-    to = forms.CharField(
-        label=_("What it becomes"), max_length=300, required=False, help_text=_("For “map” a declared value, for “rename” a declared name.")
-    )
+    to = forms.CharField(label=_("What it becomes"), max_length=300, required=False)
     decimal = forms.ChoiceField(
         label=_("Decimal sign"), choices=[(COMMA, _("Comma: 0,07")), (POINT, _("Point: 0.07"))], required=False, initial=COMMA
     )
@@ -50,6 +49,9 @@ class RepairForm(RefusedForm):
             "action": [(name, WORDS[name]) for name in actions],
             "decline_reason": [(code, word) for code, word, _key in reasons()],
         }
+        if listed_names := targets(project, group):
+            words = [("", _("Choose…")), *((name, name) for name in listed_names)]
+            self.fields["to"] = forms.ChoiceField(label=_("What it becomes"), choices=words, required=False)
         for name, listed in choices.items():
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
@@ -93,6 +95,19 @@ class RepairForm(RefusedForm):
             except ValueError:
                 return text
         return text or None
+
+
+def targets(project: Project, group: Group) -> list[str]:
+    """What a value may be mapped to, or a field renamed to; empty where anything that is typed may do."""
+    whole, _point, rest = group.place.partition(".")
+    if whole == "attributes":
+        declared = {attribute.name: attribute for attribute in project.attributes.all()}
+        if rest not in declared:
+            return list(declared)
+        return ["true", "false"] if declared[rest].type == "boolean" else list(declared[rest].values or ())
+    if rest.partition(".")[0] in {"scores", "label", "labels", "boxes"}:
+        return list(project.classes)
+    return list(shape_of(project.task, project.classes).names())
 
 
 def offered(group: Group, *, may_declare: bool) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hardcases.cases.attributes import UNDECLARED
-from hardcases.cases.shapes import NO_CLASS
+from hardcases.cases.shapes import NO_CLASS, NO_PART
 from hardcases.repairs.rules import COMMA, POINT, Entry, as_number, is_repairable, is_reviewed, place_of, subject
 from hardcases.web.json_edge import canonical, digest_of
 
@@ -40,8 +40,7 @@ class Group:
             return "keep"
         if self.shape.get("kind") in {f"number with a {COMMA}", "number in quotes"}:
             return "number"
-        named = self.problem == UNDECLARED or (self.problem == NO_CLASS and ".scores." in self.place)
-        return "rename" if named else "map" if "value" in self.shape else "drop"
+        return "rename" if _misnamed(self.problem, self.place) else "map" if "value" in self.shape else "drop"
 
     @property
     def decimal(self) -> str:
@@ -52,12 +51,17 @@ class Group:
 def shape_of(entry: Entry) -> dict[str, Any]:
     """What makes values alike: of a name that means nothing only the kind counts, of a number in words how it is written, else the value itself."""
     value = subject(entry)
-    if entry["problem"] == UNDECLARED or ".scores." in str(entry["field"]):
+    if _misnamed(str(entry["problem"]), str(entry["field"])):
         return {"kind": _kind(value)}
     if isinstance(value, str) and (kind := _kind(value)) != "text":
         return {"kind": kind}
     simple = value is None or isinstance(value, (str, bool, int, float))
     return {"value": value} if simple and len(str(value)) <= LONGEST else {"kind": _kind(value)}
+
+
+def _misnamed(problem: str, place: str) -> bool:
+    """Whether it is the name that means nothing here, whatever the value."""
+    return problem == UNDECLARED or NO_PART in problem or (problem == NO_CLASS and ".scores." in place)
 
 
 def _kind(value: Any) -> str:

@@ -26,7 +26,7 @@ def value(said: Any) -> str:
 def shape(said: dict[str, Any]) -> str:
     """The value that a group shares, or what kind its values are."""
     if "value" in said:
-        return value(said["value"])
+        return _("nothing") if said["value"] is None else value(said["value"])
     words = {
         "text": _("any text"),
         "number": _("a number"),

@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from hardcases.audit import actions as audit
 from hardcases.audit.actors import Actor
-from hardcases.errors import Conflict
+from hardcases.errors import Conflict, Invalid, NotFound
 from hardcases.projects.models import Project
-from hardcases.sampling.models import SamplingRule
+from hardcases.sampling.models import LeftOut, SamplingRule
 from hardcases.sampling.rules import read_rules
 
 
@@ -44,6 +44,25 @@ def set_rules(*, actor: Actor, project: Project, documents: Sequence[Any], seen:
     after = {"rules": [{"id": row.pk, **row.document} for row in found]}
     audit.record(actor, "sampling.changed", "project", project.slug, project_id=project.pk, before=before, after=after)
     return found
+
+
+@transaction.atomic
+def forget_left_out(*, actor: Actor, project: Project, digest: str, reason: str) -> LeftOut:
+    """Lawful erasure of what was said about a content that was left out. Its digest stays, so that it is not stored later; doing it again changes nothing.
+
+    Raises NotFound, and Invalid without a reason, which stays in the audit log.
+    """
+    if not reason.strip():
+        raise Invalid("An erasure needs a reason, which stays in the audit log. Nothing was erased.")
+    row = LeftOut.objects.filter(project=project, digest=digest).select_for_update(of=("self",)).first()
+    if row is None:
+        raise NotFound("No content with this SHA-256 was left out of the project. If it became a case, erase the case.")
+    if not row.forgotten:
+        row.said = {"forgotten": True}
+        row.save(update_fields=["said"])
+        after = {"sha256": digest, "reason": reason.strip()[:500]}
+        audit.record(actor, "sampling.forgotten", "project", project.slug, project_id=project.pk, after=after)
+    return row
 
 
 def _create(actor: Actor, project: Project, document: dict[str, Any]) -> SamplingRule:

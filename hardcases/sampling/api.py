@@ -50,3 +50,19 @@ class Sampling(ProjectAPI):
         seen = [int(one) if one.isascii() and one.isdigit() else 0 for one in body["seen"]] if "seen" in body else None
         actions.set_rules(actor=self.actor, project=self.project, documents=body["rules"], seen=seen)
         return Response(shapes.shown_rules(queries.in_force(self.project)))
+
+
+class ForgetLeftOut(ProjectAPI):
+    """What was said about contents that were left out."""
+
+    can: ClassVar[dict[str, Can]] = {"POST": Can.ERASE}
+
+    @extend_schema(request=shapes.ForgetBody, responses={200: dict})
+    def post(self, request: Request, project: str) -> Response:
+        """Erase it for good; the digest stays."""
+        read_parameters(request, Parameters)
+        if not isinstance(request.data, Mapping):
+            raise Invalid("The body is not a JSON object. Nothing was erased. Send an object with “sha256” and “reason”.")
+        body = shapes.ForgetBody().run_validation(request.data)
+        row = actions.forget_left_out(actor=self.actor, project=self.project, digest=body["sha256"], reason=body["reason"])
+        return Response({"sha256": row.digest, "state": "sampled_out", "forgotten": True})

@@ -72,3 +72,8 @@ class LeftOut(models.Model):
 
     def __str__(self) -> str:
         return f"{self.digest[:12]} left out by {self.rule_id}"
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether what was said about it was lawfully erased; it then stays left out, whatever the rules say."""
+        return bool(self.said.get("forgotten"))

@@ -14,7 +14,7 @@ def in_words(document: dict[str, Any]) -> str:
     """What a rule does, as a sentence without its end."""
     when = document.get("when", {})
     about = [f"{name} = {_or(when[name])}" for name in WORDS if name in when]
-    about += [f"{name} = {_or(values)}" for name, values in when.get("attributes", {}).items()]
+    about += [f"{name} = {_or(values)}" for name, values in sorted(when.get("attributes", {}).items())]
     about += [_("with a correction")] if when.get("correction") else []
     about += [_("without a correction")] if when.get("correction") is False else []
     return _("%(what)s of: %(which)s") % {"what": _what(document), "which": ", ".join(about) or _("everything else")}
@@ -45,4 +45,5 @@ def left_out(arrival: LeftOut) -> dict[str, Any]:
     """An arrival that was left out."""
     said = arrival.said
     parts = [str(said.get(name)) for name in ("reason", "source", "model", "external_id") if said.get(name)]
-    return {"row": arrival, "line": " · ".join(parts) or _("nothing said")}
+    silent = _("erased") if arrival.forgotten else _("nothing said")
+    return {"row": arrival, "line": " · ".join(parts) or silent}

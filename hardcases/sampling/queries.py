@@ -83,6 +83,6 @@ def arrival_of(digest: str, said: dict[str, Any]) -> Arrival:
     return Arrival(digest=digest, corrected=bool(said.get("corrected")), attributes=said.get("attributes") or {}, **words)
 
 
-def newest_left_out(project: Project, limit: int = 20) -> list[LeftOut]:
+def newest_left_out(project: Project, limit: int = 10) -> list[LeftOut]:
     """The last arrivals that were left out."""
     return list(LeftOut.objects.filter(project=project).order_by("-at")[:limit])

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from hardcases.sampling.queries import Done, Tried
-from hardcases.web.serializers import Flag, StrictSerializer
+from hardcases.web.serializers import Flag, StrictSerializer, Text
 
 
 class RulesBody(StrictSerializer):
@@ -14,6 +14,13 @@ class RulesBody(StrictSerializer):
     rules = serializers.JSONField()
     seen = serializers.ListField(child=serializers.CharField(max_length=20), required=False)
     dry_run = Flag(required=False)
+
+
+class ForgetBody(StrictSerializer):
+    """Which content, and why what was said about it is erased."""
+
+    sha256 = serializers.RegexField(r"^[0-9a-f]{64}$")
+    reason = Text(max_length=500)
 
 
 def shown_rules(done: list[Done]) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Sampler:
         """The decision to keep a content, or the row of one that is left out; `said` is what is kept of it then."""
         before = self.left_out.get(arrival.digest)
         rule = self.decider.rule_for(arrival)
-        if before is not None and rule is not None and before.rule_id == rule.id:
+        if before is not None and (before.forgotten or (rule is not None and before.rule_id == rule.id)):
             before.times += 1
             self.changed[arrival.digest] = before
             return before

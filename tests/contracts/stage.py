@@ -29,6 +29,7 @@ from hardcases.sampling.actions import set_rules
 from hardcases.uploads import actions as uploads
 from hardcases.work.tasks import all_due
 from tests.builders import cases, groups, people, runs, testsets, transfers
+from tests.builders.http import Api
 from tests.builders.releases import GUARD, OVERALL, Scene, a_scene
 from tests.builders.uploads import sha
 from tests.contracts.test_permissions import Address
@@ -119,10 +120,12 @@ def a_stage() -> Stage:
         "when": {"reason": "random_sample", "attributes": {"site": ["clinic-1"]}},
         "quota": {"per": "day", "limit": 5, "by": ["site"]},
     }
-    set_rules(actor=person(member), project=project, documents=[sampling])
+    set_rules(actor=person(member), project=project, documents=[sampling, {"when": {"reason": "nothing"}, "keep": 0}])
+    left_out = Api(project).post("cases/", {"input": {"text": "Left out."}, "reason": "nothing"}).json()["sha256"]
     names = {
         "repair": repair.pk,
         "finding": findings(project).groups[0].id,
+        "left_out": left_out,
         "project": project.slug,
         "key": f"{project.key_prefix}-21",
         "erasable": f"{project.key_prefix}-22",
@@ -258,6 +261,7 @@ def documents(stage: Stage) -> dict[str, Any]:
             "seen": ["1"],
             "dry_run": True,
         },
+        "api-sampling-forget": {"sha256": names["left_out"], "reason": "asked for"},
         "api-label-list": [{"case": f"{prefix}-22", "label": {"label": "normal"}, "note": "seen"}],
         "api-case-bulk": {"q": "kind:record", "action": {"add_tags": ["x"], "remove_tags": ["y"]}, "dry_run": False},
         "api-case-bulk-undo": {},

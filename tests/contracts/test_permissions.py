@@ -75,6 +75,7 @@ PROJECT: dict[str, dict[str, Can]] = {
     "group-undo": {"POST": Can.TRIAGE},
     # hardcases.sampling
     "api-sampling": {"GET": Can.VIEW, "PUT": Can.MANAGE},
+    "api-sampling-forget": {"POST": Can.ERASE},
     "sampling": {"GET": Can.MANAGE, "POST": Can.MANAGE},
     # hardcases.repairs
     "api-quarantine": {"GET": Can.VIEW_CASES},

@@ -113,6 +113,24 @@ def test_another_rule_may_bring_a_content_in_and_the_same_one_never(project: Pro
     assert api.upload(a_picture(), SAID).status_code == 200
 
 
+def test_what_was_said_about_it_can_be_erased_and_does_not_come_back(project: Project) -> None:
+    put(project, NOTHING)
+    api = Api(project)
+    digest = api.upload(a_picture(), SAID).json()["sha256"]
+    problem(api.post("sampling/forget/", {"sha256": digest, "reason": " "}), 422)
+    problem(api.post("sampling/forget/", {"sha256": "0" * 64, "reason": "asked for"}), 404)
+    for _ in range(2):
+        assert api.post("sampling/forget/", {"sha256": digest, "reason": "asked for"}).status_code == 200
+    assert LeftOut.objects.get().said == {"forgotten": True}
+    assert AuditEvent.objects.get(action="sampling.forgotten").after == {"sha256": digest, "reason": "asked for"}
+    for fields in (SAID, {"reason": "other"}, SAID | {"correction": {"label": "nodule"}}):
+        assert api.upload(a_picture(), fields).status_code == 202
+    put(project)
+    assert api.upload(a_picture(), {}).status_code == 202
+    assert LeftOut.objects.get().said == {"forgotten": True}
+    assert not Case.objects.exists()
+
+
 def test_a_correction_brings_a_content_in(project: Project) -> None:
     put(project, {"when": {}, "keep": 0})
     api = Api(project)
