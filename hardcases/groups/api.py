@@ -10,7 +10,7 @@ from hardcases.errors import Invalid
 from hardcases.groups import actions
 from hardcases.groups import serializers as shapes
 from hardcases.groups.access import cases_for, group_for
-from hardcases.groups.models import Group, GroupAct
+from hardcases.groups.models import BY_URGENCY, Group, GroupAct
 from hardcases.projects.doors import ProjectAPI
 from hardcases.projects.permissions import Can
 from hardcases.web.idempotency import content_hash, idempotent
@@ -31,7 +31,7 @@ class GroupList(ProjectAPI):
         waiting = asked["waiting"]
         if waiting is not None:
             rows = rows.filter(waiting__gt=0) if waiting else rows.filter(waiting=0)
-        order = ["urgency", "waiting_since", "id"] if waiting else ["-last_seen_at", "-id"]
+        order = [*BY_URGENCY] if waiting else ["-last_seen_at", "-id"]
         page = keyset_page(rows, order=order, cursor=asked.get("cursor"), limit=asked["limit"])
         return Response({"results": shapes.show(page.rows), "next": page.next})
 

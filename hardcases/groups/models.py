@@ -5,15 +5,14 @@ a case is decided in many places; everything else about a group is written by th
 """
 
 from django.db import models
-from django.db.models import F, Q, Value, When
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from hardcases.cases.keys import group_key
 from hardcases.cases.models import Case
 from hardcases.projects.models import Project
 
-CAME_BACK, GROWING, NEW = 0, 1, 2  # most urgent first
-STATES = {CAME_BACK: "came_back", GROWING: "growing", NEW: "new"}
+BY_URGENCY = ("-came_back", "-growing", "waiting_since", "id")  # the order of the inbox
 ACTS = ("accepted", "declined", "snoozed", "merged", "split", "moved")
 
 
@@ -41,16 +40,13 @@ class Group(models.Model):
     came_back = models.BooleanField(default=False)
     growing = models.BooleanField(default=False)
     check_on = models.DateField(null=True)  # the next day on which the calendar alone may change `growing`
-    urgency = models.GeneratedField(
-        expression=models.Case(When(came_back=True, then=Value(CAME_BACK)), When(growing=True, then=Value(GROWING)), default=Value(NEW)),
-        output_field=models.PositiveSmallIntegerField(),
-        db_persist=True,
-    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "number"], name="group_number_once")]
         indexes = [
-            models.Index(fields=["project", "urgency", "waiting_since", "id"], name="group_waiting", condition=Q(waiting__gt=0)),
+            models.Index(
+                fields=["project", "-came_back", "-growing", "waiting_since", "id"], name="group_waiting", condition=Q(waiting__gt=0)
+            ),
             models.Index(fields=["project", "-last_seen_at"], name="group_newest", condition=Q(count__gt=0)),
             models.Index(fields=["check_on"], name="group_due", condition=Q(check_on__isnull=False)),
         ]
@@ -67,7 +63,7 @@ class Group(models.Model):
     def state(self) -> str:
         """came_back, growing or new while cases wait; then snoozed while some are, decided, merged, or empty."""
         if self.waiting:
-            return STATES[CAME_BACK if self.came_back else GROWING if self.growing else NEW]
+            return "came_back" if self.came_back else "growing" if self.growing else "new"
         if self.merged_into_id is not None:
             return "merged"
         return "snoozed" if self.snoozed else "decided" if self.count else "empty"

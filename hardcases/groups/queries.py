@@ -13,7 +13,7 @@ from hardcases.cases.keys import GROUP, number_of
 from hardcases.cases.models import Case
 from hardcases.cases.queries import Asked
 from hardcases.groups.likeness import BANDS, LEAST, Print
-from hardcases.groups.models import Fingerprint, Group, GroupDay, Separation
+from hardcases.groups.models import BY_URGENCY, Fingerprint, Group, GroupDay, Separation
 from hardcases.projects.models import Project
 from hardcases.web.search import Term
 from hardcases.web.vocabulary import only_in
@@ -80,15 +80,39 @@ def group_term(term: Term, _: Asked) -> Q:
 
 def waiting_groups(project: Project) -> QuerySet[Group]:
     """The groups with cases in the inbox, most urgent first; an index holds exactly these in this order."""
-    return Group.objects.filter(project=project, waiting__gt=0).order_by("urgency", "waiting_since", "id")
+    return Group.objects.filter(project=project, waiting__gt=0).order_by(*BY_URGENCY)
+
+
+_CLASSES = ((True, True), (True, False), (False, True), (False, False))  # came back, growing: as the inbox orders them
+
+
+def around(waiting: QuerySet[Group], group: Group, *, after: bool, most: int) -> list[Group]:
+    """The groups after (or before) this one in the order of the inbox, the nearest first.
+
+    Class by class of urgency, so that each question is a range of the index: a comparison over all columns at once would walk it from its end.
+    """
+    rows = waiting if after else waiting.reverse()
+    classes = _CLASSES if after else _CLASSES[::-1]
+    own = (group.came_back, group.growing)
+    found: list[Group] = []
+    for came_back, growing in classes[classes.index(own) :]:
+        part = rows.filter(came_back=came_back, growing=growing)
+        if (came_back, growing) == own:
+            bound, beyond = ("gte", "gt") if after else ("lte", "lt")
+            later = Q((f"waiting_since__{beyond}", group.waiting_since)) | Q(
+                ("waiting_since", group.waiting_since), (f"id__{beyond}", group.pk)
+            )
+            part = part.filter(later, Q((f"waiting_since__{bound}", group.waiting_since)))
+        found += part[: most - len(found)]
+        if len(found) == most:
+            break
+    return found
 
 
 def following(project: Project, group: Group) -> Group | None:
     """The group after this one in the inbox, as the inbox stands now; else the first."""
-    later = Q(urgency__gt=group.urgency) | Q(urgency=group.urgency, waiting_since__gt=group.waiting_since)
-    later |= Q(urgency=group.urgency, waiting_since=group.waiting_since, id__gt=group.pk)
-    others = waiting_groups(project).exclude(pk=group.pk)
-    return others.filter(Q(urgency__gte=group.urgency) & later).first() or others.first()
+    waiting = waiting_groups(project)
+    return next(iter(around(waiting, group, after=True, most=1)), None) or waiting.exclude(pk=group.pk).first()
 
 
 def cases_of(group: Group, *states: str) -> QuerySet[Case]:

@@ -77,9 +77,9 @@ class InboxPage(ProjectPage):
     def _context(self, waiting: QuerySet[Group], key: str | None, case: str | None, notes: list[str]) -> dict[str, Any]:
         asked = self._asked(waiting, key, notes)
         # The open group stands in the list with a little of what comes before it, however long the list is.
-        before = list(waiting.filter(_before(asked)).reverse()[:BEFORE])[::-1] if asked else []
-        rest = waiting.filter(~_before(asked)) if asked else waiting
-        groups = before + list(rest[: LISTED - len(before)])
+        before = queries.around(waiting, asked, after=False, most=BEFORE)[::-1] if asked else []
+        rest = queries.around(waiting, asked, after=True, most=LISTED - len(before) - 1) if asked else list(waiting[:LISTED])
+        groups = [*before, *([asked] if asked else []), *rest]
         current = asked or (groups[0] if groups else None)
         at = groups.index(current) if current in groups else 0
         following = groups[at + 1] if at + 1 < len(groups) else None
@@ -116,12 +116,6 @@ class InboxPage(ProjectPage):
         return presenting.toast(act, self.project.slug) if act else None
 
 
-def _before(group: Group) -> Q:
-    """What comes before this group in the inbox."""
-    sooner = Q(urgency__lt=group.urgency) | Q(urgency=group.urgency, waiting_since__lt=group.waiting_since)
-    return sooner | Q(urgency=group.urgency, waiting_since=group.waiting_since, id__lt=group.pk)
-
-
 def _first_picture(page: ProjectPage, group: Group | None) -> str | None:
     """The address of the picture that the next group will open with."""
     case = queries.cases_of(group, "inbox").select_related("project").order_by("-id").first() if group else None
@@ -133,9 +127,11 @@ def opened(page: ProjectPage, entry: presenting.ShownGroup, key: str | None, bac
     group = entry.group
     waiting = queries.cases_of(group, "inbox").select_related("project").order_by("-id")
     number = number_in(page.project, key) if key else None
-    newer = list(waiting.filter(number__gt=number).reverse()[: STRIP // 2])[::-1] if number else []
-    strip = newer + list((waiting.filter(number__lte=number) if number else waiting)[: STRIP - len(newer)])
-    current = next((case for case in strip if case.number <= (number or case.number)), strip[-1] if strip else None)
+    current = waiting.filter(number=number).first() if number else None
+    newer = list(waiting.filter(pk__gt=current.pk).reverse()[: STRIP // 2])[::-1] if current else []
+    older = waiting.filter(pk__lte=current.pk) if current else waiting
+    strip = newer + list(older[: STRIP - len(newer)])
+    current = current or (strip[0] if strip else None)
     at = strip.index(current) if current else 0
     stored = queries.placed([current]) if current and back == "inbox" else {}
     because = presenting.whys(stored, page.project.key_prefix)

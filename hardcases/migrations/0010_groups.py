@@ -67,18 +67,6 @@ class Migration(migrations.Migration):
                 ("came_back", models.BooleanField(default=False)),
                 ("growing", models.BooleanField(default=False)),
                 ("check_on", models.DateField(null=True)),
-                (
-                    "urgency",
-                    models.GeneratedField(
-                        db_persist=True,
-                        expression=models.Case(
-                            models.When(came_back=True, then=models.Value(0)),
-                            models.When(growing=True, then=models.Value(1)),
-                            default=models.Value(2),
-                        ),
-                        output_field=models.PositiveSmallIntegerField(),
-                    ),
-                ),
             ],
         ),
         migrations.CreateModel(
@@ -208,7 +196,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="group",
             index=models.Index(
-                condition=models.Q(("waiting__gt", 0)), fields=["project", "urgency", "waiting_since", "id"], name="group_waiting"
+                condition=models.Q(("waiting__gt", 0)),
+                fields=["project", "-came_back", "-growing", "waiting_since", "id"],
+                name="group_waiting",
             ),
         ),
         migrations.AddIndex(

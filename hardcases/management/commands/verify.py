@@ -1,4 +1,4 @@
-"""`manage.py verify`: every stored file against its name, every frozen version against its digest."""
+"""`manage.py verify`: every stored file against its name, every frozen version against its digest, every group against its cases."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from hardcases.blobs.owners import named_blobs
 from hardcases.blobs.store import get_store
 from hardcases.errors import Refusal
+from hardcases.groups.verification import group_findings
 from hardcases.testsets import verification
 from hardcases.testsets.models import Version
 
@@ -15,7 +16,7 @@ from hardcases.testsets.models import Version
 class Command(BaseCommand):
     """Reads everything and changes nothing but missing snapshots, which it writes again."""
 
-    help = "Verifies every stored file, every frozen version, and what the versions pin. Exits with 1 and a list if something is wrong."
+    help = "Verifies every stored file, every frozen version, what the versions pin, and the counts of groups. Exits with 1 and a list if something is wrong."
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Print each finding, then the sum."""
@@ -35,6 +36,7 @@ def _all_findings() -> Iterator[str]:
         yield from verification.version_findings(version)
     yield from verification.attribute_findings()
     yield from verification.label_findings()
+    yield from group_findings()
 
 
 def _blob_findings() -> Iterator[str]:

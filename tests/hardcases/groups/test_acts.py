@@ -15,6 +15,7 @@ from hardcases.cases.models import Case
 from hardcases.groups import actions, acts, jobs
 from hardcases.groups.models import Fingerprint, Group, GroupAct, GroupDay, Separation
 from hardcases.groups.refusals import MergedAway, NothingWaits, NotInGroup, SameGroup, WholeGroup
+from hardcases.groups.verification import group_findings
 from hardcases.projects.models import Project
 from hardcases.testsets.drafts import Selection
 from tests.builders import testsets
@@ -136,6 +137,19 @@ class CountsTests:
         undecided.refresh_from_db()
         assert undecided.group_number == 0
 
+    def test_a_count_that_went_wrong_is_found_and_stops_nobody(self, project: Project, curator: Actor) -> None:
+        group = a_group(project, 1)
+        assert list(group_findings()) == []
+        Group.objects.filter(pk=group.pk).update(waiting=1)
+        GroupDay.objects.filter(group=group).update(count=2)
+        assert [sentence.split(":")[0] for sentence in group_findings()] == [f"{project.slug} G-1"] * 2
+        for number in (1, 2, 3):
+            cases_actions.decide(actor=curator, case=case_of(project, number), decision=ACCEPT)
+        group.refresh_from_db()
+        assert group.waiting == 0
+        Group.objects.filter(pk=group.pk).update(number=7)
+        assert any("G-1 that is not there" in sentence for sentence in group_findings())
+
 
 class SeparationTests:
     def test_what_was_split_off_attracts_its_like_and_never_comes_back_by_itself(self, project: Project, curator: Actor) -> None:
@@ -226,7 +240,7 @@ class UrgencyTests:
         a_picture(project, 1, 7)
         work()
         group.refresh_from_db()
-        assert (group.state, group.waiting, group.urgency) == ("came_back", 1, 0)
+        assert (group.state, group.waiting) == ("came_back", 1)
         act = actions.decide_group(actor=curator, group=group, decision=ACCEPT)
         group.refresh_from_db()
         assert group.state == "decided"
