@@ -58,14 +58,14 @@ class ThreadTests:
                 child = os.fork()
                 if not child:
                     one.report(text=f"of child {number}")
-                    os._exit(0 if one.flush(60) and one.statistics["sent"] == 1 else 1)
+                    os._exit(0 if one.flush(60) and one.statistics["reported"] == 1 else 1)
                 children.append(child)
             assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
         """
         command = [sys.executable, "-c", textwrap.dedent(program), str(tmp_path)]
         subprocess.run(command, check=True, timeout=120)
         sent = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
-        assert len({pid for pid, _ in sent}) == 3
+        assert len({pid for pid, _ in sent}) >= 2  # the children share a spool: one may have sent the case of the other
         assert len({key for _, key in sent}) == len(sent) == 3
 
     def test_a_killed_process_leaves_what_it_had_written(self, make: Any, server: Server, tmp_path: Path) -> None:
