@@ -77,3 +77,27 @@ def test_bombs_stay_within_bounded_memory() -> None:
     memory, longest = done.stdout.split()
     assert int(memory) < MOST_MEMORY
     assert float(longest) < SECONDS
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("PNG with a chunk of four gigabytes", "cut off or damaged"),
+        ("PNG with a zeroed middle", "its own sums"),
+        ("PNG palette that is missing", "palette is missing"),
+        ("JPEG of ten thousand scans", "scans"),
+        ("GIF of two thousand frames", "frames"),
+        ("GIF of a million empty blocks", "blocks"),
+        ("TIFF of a million directories", "frames"),
+        ("TIFF whose directory leads to itself", "lead back to each other"),
+        ("TIFF whose two directories lead to each other", "lead back to each other"),
+        ("DICOM of a flood of elements", "more than 100,000 elements"),
+        ("DICOM of a flood of items", "more than 100,000 elements"),
+        ("DICOM nested ten thousand deep", "nested more than 32 deep"),
+        ("DICOM that begins a program", "begin a program"),
+        ("DICOM with a palette that is missing", "no palette"),
+    ],
+)
+def test_it_is_refused_for_the_right_reason(name: str, said: str) -> None:
+    with pytest.raises(Refusal, match=said):
+        pictures.inspect(UPLOADS[name])
