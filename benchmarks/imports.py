@@ -6,6 +6,7 @@ The cases are made beforehand, below the ORM; what is measured is the job alone,
 processor time for each: for labels as JSON lines, a label a case, and for annotations on pictures that the project has already, ten boxes a picture.
 """
 
+# ruff: noqa: E402 - the environment has to be set before Django reads it
 import argparse
 import hashlib
 import json
@@ -21,38 +22,41 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 AT_ONCE = 2_000
+PARSER = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+PARSER.add_argument("--database")
+PARSER.add_argument("--labels", type=int, default=100_000)
+PARSER.add_argument("--annotations", type=int, default=100_000)
+if __name__ == "__main__":
+    ASKED = PARSER.parse_args()
+    FOLDER = tempfile.TemporaryDirectory(prefix="hardcases-imports-")
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "hardcases.config.settings", "HARDCASES_DATA_DIR": FOLDER.name}
+    os.environ |= {"HARDCASES_LEASE_SECONDS": "600", "DATABASE_URL": ASKED.database or f"sqlite:///{FOLDER.name}/hardcases.sqlite3"}
+    os.environ.pop("REDIS_URL", None)
+
+import django
+
+django.setup()
+
+from django.core.management import call_command
+
+from hardcases.cases.models import Case
+from hardcases.database.inserting import insert
+from hardcases.projects.models import Project
+from hardcases.projects.steps import next_numbers
+from tests.builders import people, transfers
 
 
-def set_up(database: str | None, folder: str) -> None:
-    """An empty installation in `folder`, or in the database of this address."""
-    os.environ |= {"DJANGO_SETTINGS_MODULE": "hardcases.config.settings", "HARDCASES_DATA_DIR": folder}
-    os.environ["DATABASE_URL"] = database or f"sqlite:///{folder}/hardcases.sqlite3"
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-
-
-def a_project(slug: str, task: str, cases: int) -> Any:
+def a_project(slug: str, task: str, cases: int) -> Project:
     """A project with so many picture cases, of which only rows exist: an import of labels reads no pictures."""
-    from hardcases.cases.models import Case
-    from hardcases.database.inserting import insert
-    from hardcases.projects.steps import next_numbers
-    from tests.builders import people
-
     project = people.a_project(slug=slug, task=task, attributes=[], cluster_attribute=None, positive_class=None)
     for first in range(0, cases, AT_ONCE):
         count = min(AT_ONCE, cases - first)
         number = next_numbers(project, "case", count)
         insert([_case(project, number + index) for index in range(count)])
-    assert Case.objects.filter(project=project).count() == cases
     return project
 
 
-def _case(project: Any, number: int) -> Any:
-    from hardcases.cases.models import Case
-
+def _case(project: Project, number: int) -> Case:
     digest = hashlib.sha256(f"{project.slug} {number}".encode()).hexdigest()
     facts = {"kind": "image", "size": 1, "media_type": "image/png", "width": 640, "height": 480, "media_state": "none"}
     return Case(project=project, number=number, sha256=digest, stored_sha256=digest, file_name=f"{number}.png", **facts)
@@ -70,51 +74,36 @@ def annotations(count: int, pictures: int) -> bytes:
 
     def boxes() -> Iterator[dict[str, Any]]:
         for number in range(count):
-            x, y = rng.randrange(500), rng.randrange(400)
-            yield {
-                "id": number,
-                "image_id": number % pictures + 1,
-                "category_id": number % 2 + 1,
-                "bbox": [x, y, 40, 30],
-                "area": 1200,
-                "iscrowd": 0,
-            }
+            box = {"bbox": [rng.randrange(500), rng.randrange(400), 40, 30], "area": 1200, "iscrowd": 0}
+            yield {"id": number, "image_id": number % pictures + 1, "category_id": number % 2 + 1, **box}
 
     images = [{"id": number, "file_name": f"{number}.png", "width": 640, "height": 480} for number in range(1, pictures + 1)]
     categories = [{"id": 1, "name": "normal"}, {"id": 2, "name": "nodule"}]
     return json.dumps({"images": images, "annotations": list(boxes()), "categories": categories}).encode()
 
 
-def measure(project: Any, content: bytes, name: str, rows: int, what: str) -> None:
+def measure(project: Project, content: bytes, name: str, rows: int, what: str) -> None:
     """Import once for the figures, and once more, when nothing is new."""
-    from tests.builders import transfers
-
+    actor = people.actor(project, "curator")
     for again in (False, True):
-        row = transfers.uploaded(project, content, name=name)
+        row = transfers.uploaded(project, content, name=name, actor=actor)
         start, processor = time.perf_counter(), time.process_time()
-        job = transfers.run(row)
+        job = transfers.run(row, actor=actor)
         wall, cpu = time.perf_counter() - start, time.process_time() - processor
         assert job.state == "done", job.failure
         counts = {name: count for name, count in (job.result or {}).items() if count}
-        print(
-            f"{what}{', again' if again else ''}: {rows / wall:,.0f} a second, {rows / cpu:,.0f} a processor second ({cpu:.1f} s) {counts}",
-            flush=True,
-        )
+        repeat = ", again" if again else ""
+        print(f"{what}{repeat}: {rows / wall:,.0f} a second, {rows / cpu:,.0f} a processor second ({cpu:.1f} s) {counts}", flush=True)
 
 
 def main() -> None:
     """Both measurements."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--database")
-    parser.add_argument("--labels", type=int, default=100_000)
-    parser.add_argument("--annotations", type=int, default=100_000)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hardcases-imports-") as folder:
-        set_up(asked.database, folder)
-        measure(a_project("labels", "classification", asked.labels), labels(asked.labels), "labels.jsonl", asked.labels, "labels")
-        pictures = max(1, asked.annotations // 10)
-        boxed = annotations(asked.annotations, pictures)
-        measure(a_project("boxes", "detection", pictures), boxed, "instances.json", asked.annotations, "COCO annotations")
+    call_command("migrate", verbosity=0)
+    measure(a_project("labels", "classification", ASKED.labels), labels(ASKED.labels), "labels.jsonl", ASKED.labels, "labels")
+    pictures = max(1, ASKED.annotations // 10)
+    boxed = annotations(ASKED.annotations, pictures)
+    measure(a_project("boxes", "detection", pictures), boxed, "instances.json", ASKED.annotations, "COCO annotations")
+    FOLDER.cleanup()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The names of a foreign file's classes, turned into the project's: by the mapping that a person gave, else by being equal. Never by being similar."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from hardcases.errors import Invalid
 from hardcases.formats.exchange import Options
@@ -18,7 +18,7 @@ class Classes:
     def __init__(self, options: Options) -> None:
         """Raises `Invalid` where the mapping is no object of texts, or leads to a class that the project does not have."""
         self._known = frozenset(options.classes)
-        self.mapping: Mapping[str, str | None] = part(options, "classes")
+        self.mapping: Mapping[str, Any] = part(options, "classes")
         for name, target in self.mapping.items():
             if target is not None and (not isinstance(target, str) or target not in self._known):
                 raise Invalid(
@@ -28,7 +28,7 @@ class Classes:
     def of(self, name: str) -> str | None:
         """The project's class, or None where the name is to be left out. Raises `UnknownClassError`."""
         if name in self.mapping:
-            return self.mapping[name]
+            return cast("str | None", self.mapping[name])
         if name in self._known:
             return name
         raise UnknownClassError(f"{shown(name)} is no class of the project. Map it to a class, or to null to leave it out.")

@@ -1,12 +1,13 @@
 """The pictures of a package: which member a file's name means, and how large it is upright, read from its first bytes only."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO
 
 from PIL import Image
 
 from hardcases.errors import Refusal
-from hardcases.formats.exchange import Finding, Item, Package
+from hardcases.formats.exchange import Finding, Item, Media, Package
 from hardcases.formats.packages import AmbiguousError, Lookup
 from hardcases.formats.tally import Tally
 
@@ -35,10 +36,10 @@ class PackedPictures:
         except AmbiguousError as error:
             return Finding(place=item.place, problem=f"{error} It was not imported.")
         if member is not None:
-            return _with_file(item, member)
+            return with_file(item, member)
         if item.key or item.sha256 or item.external_id:
             self._tally.add(item.place, "The picture is not in the package, so this can only add to a case that is known already.")
-            return _with_file(item, None)
+            return with_file(item, None)
         return item
 
     def end(self) -> Iterator[Finding]:
@@ -55,11 +56,20 @@ def upright_size_of(package: Package, member: str) -> tuple[int, int] | None:
         return None
 
 
-def _with_file(item: Item, name: str | None) -> Item:
-    """Like `dataclasses.replace`, which takes a good part of a reader's time."""
+def with_file(item: Item, name: str | None) -> Item:
+    """The item with another name of its picture. Like `dataclasses.replace`, which takes a good part of a reader's time."""
     changed = object.__new__(Item)
     changed.__dict__.update(item.__dict__, file=name)
     return changed
+
+
+def with_size(item: Item, media: Media | None) -> Item:
+    """The item with the size of its picture, which is looked up where it is not known and there is `media`."""
+    if media is None or (item.width and item.height):
+        return item
+    with media(item) as file:
+        size = upright_size(file)
+    return item if size is None else replace(item, width=size[0], height=size[1])
 
 
 def upright_size(file: IO[bytes]) -> tuple[int, int] | None:

@@ -69,7 +69,9 @@ def prediction_of(value: Any, options: Options, classes: Classes) -> dict[str, A
 
 
 def same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
-    """Whether two shapes say the same, with boxes in any order that agree within `NEAR` pixels."""
+    """Whether two shapes say the same: classes in any order, boxes in any order that agree within `NEAR` pixels."""
+    if one is not None and other is not None and set(one) == set(other) == {"labels"}:
+        return sorted(map(str, one["labels"])) == sorted(map(str, other["labels"]))
     if one is None or other is None or "boxes" not in one or "boxes" not in other:
         return one == other
     boxes, others = sorted(one["boxes"], key=_order), sorted(other["boxes"], key=_order)

@@ -15,6 +15,10 @@ EVERYTHING = ("file", "text", "record")
 PICTURES = ("file",)
 HOLDS = [
     *((kind, options, EVERYTHING) for kind in ("csv", "jsonl", "parquet") for options in (CHEST, MANY, BOXES, NUMBER)),
+    *(("label_studio", options, EVERYTHING) for options in (CHEST, MANY, NUMBER)),
+    ("label_studio", BOXES, PICTURES),
+    ("yolo", BOXES, PICTURES),
+    *(("fiftyone", options, PICTURES) for options in (CHEST, MANY, BOXES, NUMBER)),
     *(("coco", options, PICTURES) for options in (CHEST, MANY, BOXES)),
 ]
 EACH = pytest.mark.parametrize(("kind", "options", "contents"), HOLDS, ids=[f"{kind}-{options.task}" for kind, options, _ in HOLDS])
@@ -26,7 +30,7 @@ def settled(item):
 
 
 @EACH
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_what_was_written_is_read_again(kind, options, contents, data):
     before = data.draw(items(options, contents))
@@ -36,7 +40,7 @@ def test_what_was_written_is_read_again(kind, options, contents, data):
 
 
 @EACH
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_without_pictures_all_but_they_is_read_again(kind, options, contents, data):
     before = data.draw(items(options, contents))
