@@ -12,43 +12,50 @@ from django.db import connection, models
 from django.db.models.expressions import DatabaseDefault
 
 MOST_VALUES = 20_000  # in one statement; SQLite takes 32,766 and PostgreSQL 65,535
-Column = tuple[str, str, str, Callable[..., Any]]
+Column = tuple[str, str, str, Callable[..., Any], bool]
+_PLAIN = (str, int)  # what a driver takes as it is, in a column of texts or whole numbers
+_PLAIN_FIELDS = (models.CharField, models.TextField, models.IntegerField, models.ForeignKey)
 
 
-def insert(rows: Sequence[models.Model]) -> None:
-    """Insert new rows of one model with an automatic key, in order, and give them their keys. What the database refuses is raised as by `bulk_create`.
+Instead = tuple[str, Sequence[str]]
 
-    Columns that the database fills in (`db_default`) are read when somebody asks for them. Not for values that are expressions, nor for `auto_now`.
+
+def insert(rows: Sequence[models.Model], *, instead: Instead | None = None) -> None:
+    """Insert new rows of one model, in order, and give them their keys. What the database refuses is raised as by `bulk_create`.
+
+    `instead`: (a unique column, others): where there is a row of that value already, its other columns take the new values. Columns that the database fills in
+    (`db_default`) are read when somebody asks for them. Not for values that are expressions, nor for `auto_now`.
     """
     if not rows:
         return
     columns = [column for column in _columns(type(rows[0])) if column[2] or any(row.__dict__[column[0]] is not None for row in rows)]
     at_once = max(1, MOST_VALUES // len(columns))
     for first in range(0, len(rows), at_once):
-        _insert(rows[first : first + at_once], columns)
+        _insert(rows[first : first + at_once], columns, instead)
 
 
-def _insert(rows: Sequence[models.Model], columns: Sequence[Column]) -> None:
+def _insert(rows: Sequence[models.Model], columns: Sequence[Column], instead: Instead | None) -> None:
     meta = rows[0]._meta  # noqa: SLF001 - documented by Django
     values: list[Any] = []
     places = []
     for row in rows:
         said = row.__dict__
         place = []
-        for name, _, default, prepare in columns:
+        for name, _, default, prepare, plain in columns:
             value = said[name]
             if type(value) is DatabaseDefault:
                 place.append(default)
                 del said[name]
             else:
                 place.append("%s")
-                values.append(None if value is None else prepare(value, connection))
+                values.append(value if value is None or (plain and type(value) in _PLAIN) else prepare(value, connection))
         places.append(f"({', '.join(place)})")
-    names = ", ".join(quoted for _, quoted, _, _ in columns)
+    names = ", ".join(quoted for _, quoted, *_ in columns)
     quote = connection.ops.quote_name
+    conflict = "" if instead is None else f" ON CONFLICT ({quote(instead[0])}) DO UPDATE SET {', '.join(map(_taken, instead[1]))}"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {quote(meta.db_table)} ({names}) VALUES {', '.join(places)} RETURNING {quote(str(meta.pk.column))}",  # noqa: S608  # nosec B608 - names from models
+            f"INSERT INTO {quote(meta.db_table)} ({names}) VALUES {', '.join(places)}{conflict} RETURNING {quote(str(meta.pk.column))}",  # noqa: S608  # nosec B608 - names from models
             values,
         )
         for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
@@ -56,12 +63,25 @@ def _insert(rows: Sequence[models.Model], columns: Sequence[Column]) -> None:
             row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - documented by Django
 
 
+def _taken(column: str) -> str:
+    quoted = connection.ops.quote_name(column)
+    return f"{quoted} = EXCLUDED.{quoted}"
+
+
 @lru_cache
 def _columns(model: type[models.Model]) -> list[Column]:
-    """(attribute, quoted column, SQL of the database's default or nothing, how a value is prepared) of every column but an automatic key."""
+    """Of every column but an automatic key: (attribute, quoted column, SQL of the database's default or nothing, how a value is prepared, whether texts and whole
+    numbers need no preparing).
+    """
     compiler = model._default_manager.all().query.get_compiler(connection.alias)  # noqa: SLF001 - documented by Django
     return [
-        (field.attname, connection.ops.quote_name(str(field.column)), _default(field, compiler), field.get_db_prep_save)
+        (
+            field.attname,
+            connection.ops.quote_name(str(field.column)),
+            _default(field, compiler),
+            field.get_db_prep_save,
+            isinstance(field, _PLAIN_FIELDS),
+        )
         for field in model._meta.local_concrete_fields  # noqa: SLF001 - documented by Django
         if not isinstance(field, models.AutoField)
     ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from hardcases.formats.coco import read_coco
 from hardcases.formats.coco_write import write_coco
+from hardcases.formats.croissant_write import write_croissant
 from hardcases.formats.csv_tables import read_csv, write_csv
 from hardcases.formats.exchange import Finding, Item, Options, Package, Reader, Writer
 from hardcases.formats.fiftyone_read import read_fiftyone
@@ -50,6 +51,7 @@ WRITERS: dict[str, Writer] = {
     "label_studio": write_label_studio,
     "fiftyone": write_fiftyone,
     "yolo": write_yolo,
+    "croissant": write_croissant,
     "csv": table_or_bundle(write_csv, "cases.csv"),
     "jsonl": table_or_bundle(write_jsonl, "cases.jsonl"),
     "parquet": table_or_bundle(write_parquet, "cases.parquet"),

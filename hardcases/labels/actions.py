@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 
@@ -11,6 +11,7 @@ from hardcases.audit.actors import Actor
 from hardcases.cases.access import NO_CASE, number_in
 from hardcases.cases.models import Case
 from hardcases.cases.shapes import shape_of
+from hardcases.database.inserting import insert
 from hardcases.errors import Conflict, Detail, Forbidden, Invalid, NotFound, Refusal
 from hardcases.labels.models import CurrentLabel, LabelRevision
 from hardcases.projects.models import Project
@@ -30,20 +31,31 @@ class LabelItem:
 
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """What became of a statement. `created` is False where the newest label says the same already."""
+    """What became of a statement: the number of the case and of the revision that says `label`. `created` is False where the newest one said so already."""
 
-    case: Case
-    revision: LabelRevision
+    number: int
+    revision: int
+    label: dict[str, Any]
     created: bool
+
+
+class _Held(NamedTuple):
+    """A case, locked."""
+
+    number: int
+    pk: int
+    state: str
 
 
 @dataclass
 class _Batch:
-    """The cases of one call, locked, with their newest revisions."""
+    """The cases of one call by their numbers, and the number and digest of their newest revisions by primary key. Plain values: a call may have a thousand."""
 
-    cases: dict[int, Case]
-    newest: dict[int, LabelRevision]
+    cases: dict[int, _Held]
+    newest: dict[int, tuple[int, str]]
     new: list[LabelRevision] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    checked: dict[str, tuple[dict[str, Any], str]] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -101,10 +113,13 @@ def check_statement(project: Project, label: Any, note: str = "") -> tuple[dict[
 def _locked(project: Project, items: Sequence[LabelItem]) -> _Batch:
     numbers = {number for item in items if (number := number_in(project, item.case)) is not None}
     # Locked in one order, so that two batches over the same cases wait for each other instead of blocking each other.
-    cases = Case.objects.select_for_update().filter(project=project, number__in=numbers).order_by("pk")
-    by_number = {case.number: case for case in cases}
-    current = CurrentLabel.objects.filter(case__in=[case.pk for case in by_number.values()]).select_related("revision")
-    return _Batch(by_number, {label.case_id: label.revision for label in current})
+    rows = Case.objects.select_for_update().filter(project=project, number__in=numbers).order_by("pk").values_list(*_Held._fields)
+    cases = [_Held(*row) for row in rows]
+    current = CurrentLabel.objects.filter(case__in=[case.pk for case in cases]).values_list(
+        "case_id", "revision__number", "revision__digest"
+    )
+    newest = {case_id: (number, digest) for case_id, number, digest in current}
+    return _Batch({case.number: case for case in cases}, newest)
 
 
 def _append(actor: Actor, author: int, project: Project, batch: _Batch, item: LabelItem) -> Labelled:
@@ -114,36 +129,49 @@ def _append(actor: Actor, author: int, project: Project, batch: _Batch, item: La
         raise NotFound(f"{NO_CASE} This label was not stored.")
     if case.state == "erased":
         raise Conflict(f"{item.case} was erased for good. This label was not stored.")
-    label, digest = check_statement(project, item.label, item.note)
-    newest = batch.newest.get(case.pk)
-    if newest is not None and newest.digest == digest:
-        return Labelled(case=case, revision=newest, created=False)
-    revision = LabelRevision(
-        case=case,
-        number=newest.number + 1 if newest else 1,
-        label=label,
-        digest=digest,
-        note=item.note,
-        author_id=author,
-        author_name=actor.printed_name[:150],
+    label, digest = _checked(project, batch, item)
+    before, newest = batch.newest.get(case.pk, (0, ""))
+    if newest == digest:
+        return Labelled(number=case.number, revision=before, label=label, created=False)
+    batch.newest[case.pk] = before + 1, digest
+    batch.numbers.append(case.number)
+    batch.new.append(
+        LabelRevision(
+            case_id=case.pk,
+            number=before + 1,
+            label=label,
+            digest=digest,
+            note=item.note,
+            author_id=author,
+            author_name=actor.printed_name[:150],
+        )
     )
-    batch.newest[case.pk] = revision
-    batch.new.append(revision)
-    return Labelled(case=case, revision=revision, created=True)
+    return Labelled(number=case.number, revision=before + 1, label=label, created=True)
+
+
+def _checked(project: Project, batch: _Batch, item: LabelItem) -> tuple[dict[str, Any], str]:
+    """`check_statement`, once for each class of a call: most labels of a large one are the same few."""
+    said = item.label
+    name = said.get("label") if isinstance(said, dict) and len(said) == 1 and not item.note else None
+    if not isinstance(name, str):
+        return check_statement(project, said, item.note)
+    if name not in batch.checked:
+        batch.checked[name] = check_statement(project, said)
+    return batch.checked[name]
 
 
 def _write(batch: _Batch) -> None:
-    LabelRevision.objects.bulk_create(batch.new)
+    insert(batch.new)
     last = {revision.case_id: revision for revision in batch.new}
-    current = [CurrentLabel(case_id=pk, revision=revision, value=revision.label.get("label")) for pk, revision in last.items()]
-    CurrentLabel.objects.bulk_create(current, update_conflicts=True, unique_fields=["case"], update_fields=["revision", "value"])
+    current = [CurrentLabel(case_id=pk, revision_id=revision.pk, value=revision.label.get("label")) for pk, revision in last.items()]
+    insert(current, instead=("case_id", ("revision_id", "value")))
 
 
 def _record(actor: Actor, project: Project, batch: _Batch) -> None:
     if len(batch.new) == 1:
-        (one,) = batch.new
-        key = f"{project.key_prefix}-{one.case.number}"
-        audit.record(actor, "case.labelled", "case", key, project_id=project.pk, after={"revision": one.number, "digest": one.digest})
+        (one,), (number,) = batch.new, batch.numbers
+        after = {"revision": one.number, "digest": one.digest}
+        audit.record(actor, "case.labelled", "case", f"{project.key_prefix}-{number}", project_id=project.pk, after=after)
     elif batch.new:
         audit.record(actor, "case.batch_labelled", "project", project.slug, project_id=project.pk, after={"revisions": len(batch.new)})
 

@@ -22,4 +22,4 @@ def result(index: int, outcome: Labelled | Refusal, case: str | None, request_id
     """One entry of the 207."""
     if isinstance(outcome, Refusal):
         return {"index": index, "status": outcome.status, "case": case, "problem": problem_body(outcome, request_id=request_id)}
-    return {"index": index, "status": 201 if outcome.created else 200, "case": case, "revision": outcome.revision.number}
+    return {"index": index, "status": 201 if outcome.created else 200, "case": case, "revision": outcome.revision}

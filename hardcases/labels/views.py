@@ -82,5 +82,5 @@ class LabelPage(ProjectPage):
                 if labelled.created
                 else _("%(key)s was labelled %(label)s already; nothing was changed.")
             )
-            messages.success(request, words % {"key": key, "label": in_words(labelled.revision.label)})
+            messages.success(request, words % {"key": key, "label": in_words(labelled.label)})
         return HttpResponseRedirect(reverse("case-page", args=[project, key]))

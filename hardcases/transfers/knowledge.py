@@ -46,7 +46,7 @@ class Knowledge:
         self.by_digest = self._cases("sha256", {*digests, *distinct(item.sha256 for item in items)})
         numbers = {number for item in items if item.key and (number := number_in(project, item.key)) is not None}
         self.by_number = {case.number: case for case in self._cases("number", numbers).values()}
-        self.by_name = self._named(distinct(item.external_id for item in items))
+        self.by_name = self._named(distinct([*(item.external_id for item in items), *(item.file for item in items), *map(_last, items)]))
         self._by_file: dict[str, list[Known]] | None = None
         self._items = items
         self.told: dict[int, set[int]] = {}
@@ -97,7 +97,8 @@ class Knowledge:
         if found:
             return found[0]
         if item.file:
-            return self._of_file(last_part(item.file))
+            named = self.by_name.get(item.file) or self.by_name.get(last_part(item.file))
+            return named or self._of_file(last_part(item.file))
         if item.external_id:
             raise NotHere(
                 f"The project has no case of the external id “{item.external_id[:80]}”, and the row brings no content. It was not imported."
@@ -155,6 +156,10 @@ class Knowledge:
         """Read the digests of their newest labels."""
         rows = CurrentLabel.objects.filter(case__in=[case.pk for case in cases]).values_list("case_id", "revision__digest")
         self.labels.update(rows)
+
+
+def _last(item: Item) -> str | None:
+    return last_part(item.file) if item.file else None
 
 
 def exported_name(project: Project, number: int, media_type: str) -> str:

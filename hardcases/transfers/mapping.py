@@ -18,7 +18,7 @@ def check_mapping(project: Project, mapping: Mapping[str, Any]) -> None:
             findings += _of_names(project, name, value)
         elif not _is_plain(value):
             findings.append(
-                Detail(pointer=pointer("mapping", name), detail="This is a text, a number, true or false, or an object of such.")
+                Detail(pointer=pointer("mapping", name), detail="This is a text, a number, true or false, or a list or an object of such.")
             )
     if findings:
         raise Invalid(f"The mapping does not fit: {findings[0].detail} Nothing was changed.", errors=findings[:20])
@@ -45,5 +45,7 @@ def _of_names(project: Project, name: str, value: Any) -> list[Detail]:
 
 def _is_plain(value: Any) -> bool:
     if isinstance(value, Mapping):
-        return len(value) <= MOST and all(not isinstance(item, (dict, list)) for item in value.values())
-    return not isinstance(value, list) and len(str(value)) <= LONGEST
+        value = list(value.values())
+    if isinstance(value, list):
+        return len(value) <= MOST and all(not isinstance(item, (Mapping, list)) and len(str(item)) <= LONGEST for item in value)
+    return len(str(value)) <= LONGEST
