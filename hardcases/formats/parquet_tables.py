@@ -90,10 +90,19 @@ def _batches(table: pq.ParquetFile) -> Iterator[list[dict[str, Any]]]:
             if batch is None:
                 return
             batch.validate(full=True)
-            rows = batch.to_pylist()
+            rows = _to_microseconds(batch).to_pylist()
         except (pa.ArrowException, OSError, ValueError, OverflowError, ArithmeticError) as error:
             raise _unreadable() from error
         yield rows
+
+
+def _to_microseconds(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Times of nanoseconds, which many tools write and few mean, cut to what a moment is written with."""
+    for at, field in enumerate(batch.schema):
+        if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
+            cut = batch.column(at).cast(pa.timestamp("us", field.type.tz), safe=False)
+            batch = batch.set_column(at, field.name, cut)
+    return batch
 
 
 def _unreadable() -> Invalid:
