@@ -5,6 +5,7 @@ import decimal
 import json
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
@@ -76,7 +77,7 @@ def _opened(file: IO[bytes]) -> pq.ParquetFile:
         raise _unreadable() from error
     if table.metadata.num_rows * max(len(columns), 1) > MAX_CELLS or len(columns) > MAX_COLUMNS:
         raise TooLarge("The file holds more than 200 million cells. Nothing was imported. Send it in parts.")
-    again = next((name for name in columns if columns.count(name) > 1), None)
+    again = next((name for name, count in Counter(columns).items() if count > 1), None)
     if again is not None:
         raise Invalid(f"The column {shown(again)} is there more than once. Nothing was imported. Give each column a name of its own.")
     return table

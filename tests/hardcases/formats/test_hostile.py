@@ -49,7 +49,7 @@ def samples():
 
 SAMPLES = samples()
 EACH = pytest.mark.parametrize("case", SAMPLES, ids="-".join)
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def consumed(kind, content, options):
@@ -150,7 +150,7 @@ def test_any_bytes_at_all(kind, content, number):
 
 
 @pytest.mark.parametrize("kind", READERS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     mapping=st.dictionaries(
         st.sampled_from(["classes", "columns", "texts", "delimiter", "member", "names", "folders", "fields"]), VALUES, max_size=3
