@@ -17,7 +17,6 @@ from evaluation.engine.resample import (
     Sample,
     Values,
     jackknife_correlation,
-    level_intervals,
     smallest,
     swap_p,
     table_levels,
@@ -46,10 +45,13 @@ NOTHING = Resampled([], None)
 
 
 class Artefact:
-    """Figures of the artefacts on one block; everything is computed once, when first asked for."""
+    """Figures of the artefacts on one block; everything is computed once, when first asked for.
 
-    def __init__(self, comparison: Comparison, block: Block, settings: Settings, metrics: Sequence[Metric]) -> None:
-        self.comparison, self.block, self.settings, self.metrics = comparison, block, settings, metrics
+    Where they are not `tested` there are no p from exchanging answers, which cost as much as the intervals.
+    """
+
+    def __init__(self, comparison: Comparison, block: Block, settings: Settings, metrics: Sequence[Metric], *, tested: bool = True) -> None:
+        self.comparison, self.block, self.settings, self.metrics, self.tested = comparison, block, settings, metrics, tested
         self.share_metrics = [metric for metric in metrics if metric.kind == "share"]
         self.paired_metrics = [metric for metric in metrics if metric.paired]
         self.recipes = Recipes(comparison, block)
@@ -146,7 +148,7 @@ class Artefact:
         return out
 
     def _levels(self, values: Values, arm: int) -> list[Estimate]:
-        found = level_intervals(values, arm, self.settings.level)
+        found = values.intervals(arm, self.settings.level)
         return [
             self._undefined(metric)
             if np.isnan(value)
@@ -183,7 +185,8 @@ class Artefact:
     def _gaps(self, values: Values, stratum: int) -> list[Gap | None]:
         """Differences of numbers whose denominators are the models' own, or that have none: square-and-add; p by exchanging the models' answers."""
         gaps: list[Gap | None] = []
-        for found, p in zip(self.differences(values, stratum), swap_p(values).tolist(), strict=True):
+        exchanged = swap_p(values).tolist() if self.tested else [None] * len(values.metrics)
+        for found, p in zip(self.differences(values, stratum), exchanged, strict=True):
             if found is None:
                 gaps.append(None)
                 continue

@@ -8,7 +8,7 @@ permutation swaps the two models' answers within a unit.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -115,6 +115,19 @@ class Values:
 
     sample: Sample
     metrics: Sequence[Metric]
+    _kept: "dict[tuple[int, float], Intervals]" = field(default_factory=dict, repr=False)
+
+    def intervals(self, arm: int, level: float) -> "Intervals":
+        """`level_intervals`, kept."""
+        if (arm, level) not in self._kept:
+            self._kept[arm, level] = level_intervals(self, arm, level)
+        return self._kept[arm, level]
+
+    def ends(self, row: int, level: float) -> list[tuple[float, float]]:
+        """Per arm the interval of one metric, which is computed alone unless all of that level are known."""
+        of, place = (self, row) if (0, level) in self._kept else (self.only(row), 0)
+        found = [of.intervals(arm, level) for arm in range(self.sample.arms)]
+        return [(float(each.low[place]), float(each.high[place])) for each in found]
 
     def _of(self, tables: Sequence[Table]) -> list[Floats]:
         return [np.stack([metric.value(table) for metric in self.metrics]) for table in tables]
@@ -292,9 +305,8 @@ def smallest(sample: Sample) -> float:
 
 def table_levels(values: Values, row: int, alpha: float) -> tuple[tuple[float, float], tuple[float, float]]:
     """Both arms' intervals of one metric, each bound one-sided at 1 - alpha."""
-    one = values.only(row)
-    new, old = (level_intervals(one, arm, 1 - 2 * alpha) for arm in (0, 1))
-    return (float(new.low[0]), float(new.high[0])), (float(old.low[0]), float(old.high[0]))
+    new, old = values.ends(row, round(1 - 2 * alpha, 12))
+    return new, old
 
 
 def _jackknife(left_out: Floats, estimate: Floats, sample: Sample, level: float) -> Pair:
