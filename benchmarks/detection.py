@@ -159,7 +159,7 @@ def compare(found: Detection, members: list[Ints], again: Sequence[int], times: 
 def resampling(found: Detection, fast: Any) -> None:
     """Cost of a draw: all metrics of one model on all images."""
     arm = matched(found, found.candidate[0])
-    sample = Sample([arm], np.arange(found.scene.size), found.scene.units, seed=b"benchmark", resamples=40)
+    sample = Sample(found, [arm], np.arange(found.scene.size), seed=b"benchmark", resamples=40)
     mine = seconds(lambda: sample.drawn)[0] / 40
     once = seconds(lambda: rerun(*fast, range(1, found.scene.size + 1)))[0]
     print(f"\none resample of all metrics: {mine * 1000:.1f} ms; one run of faster-coco-eval: {once * 1000:.0f} ms, {once / mine:.0f} ×")

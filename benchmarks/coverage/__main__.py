@@ -10,9 +10,10 @@ import time
 
 from benchmarks.coverage.binary import differences, intervals
 from benchmarks.coverage.others import classes, detection, labels, numbers
-from benchmarks.coverage.verdicts import recipes, verdicts
+from benchmarks.coverage.runs import joining, over_runs
+from benchmarks.coverage.verdicts import verdicts
 
-PARTS = {part.__name__: part for part in (intervals, differences, classes, labels, numbers, detection, recipes, verdicts)}
+PARTS = {part.__name__: part for part in (intervals, differences, classes, labels, numbers, detection, joining, over_runs, verdicts)}
 
 
 def main() -> None:

@@ -12,16 +12,17 @@ from benchmarks.coverage.worlds import SEED, Floats, row, table
 from evaluation.engine.data import Task, arm
 from evaluation.engine.detection.data import Detection, Objects, Predictions, Scene, objects, predictions, scene
 from evaluation.engine.detection.report import detection_report
+from evaluation.engine.entries import Entry
 from evaluation.engine.multilabel import answers, multilabel_report
 from evaluation.engine.regression import regression_report
-from evaluation.engine.report import Entry, comparison_of, report
+from evaluation.engine.report import comparison_of, report
 from evaluation.engine.strata import Grouping
 
 CLASS_SHARES = np.array([0.6, 0.35, 0.05])
 LABEL_SHARES = np.array([0.5, 0.2, 0.05])
 
 
-def _sets(sets: int, n: int) -> Grouping:
+def sets_of(sets: int, n: int) -> Grouping:
     return Grouping([f"set={i}" for i in range(sets)], np.repeat(np.arange(sets), n))
 
 
@@ -67,7 +68,7 @@ def classes(sets: int) -> None:
             scores = 0.6**0.5 * noise + 0.4**0.5 * rng.normal(size=noise.shape) + separation * np.eye(3)[truth]
             arms.append(arm(task, sets * n, scores.argmax(axis=1), scores))
         wanted = _class_truth(2.0)
-        made = report(comparison_of(task, truth, arms[:1], arms[1:]), [_sets(sets, n)], seed=SEED, only=list(wanted))
+        made = report(comparison_of(task, truth, arms[:1], arms[1:]), [sets_of(sets, n)], seed=SEED, only=list(wanted))
         columns.append(_cells(made["metrics"], wanted, _class_truth(1.6)))
     _print("Three classes (60, 35 and 5 %)", [f"n {n}" for n in sizes], columns)
 
@@ -86,7 +87,7 @@ def labels(sets: int) -> None:
         truth = rng.random((sets * n, 3)) < LABEL_SHARES
         luck = rng.random(truth.shape)  # common to both models
         given = [answers(np.where(truth, luck < sensitivity, luck > specificity)) for sensitivity, specificity in points]
-        made = multilabel_report(("a", "b", "c"), truth, given[:1], given[1:], [_sets(sets, n)], seed=SEED, resamples=1000)
+        made = multilabel_report(("a", "b", "c"), truth, given[:1], given[1:], [sets_of(sets, n)], seed=SEED, resamples=1000)
         columns.append(_cells(made["metrics"], _label_truth(*points[0]), _label_truth(*points[1])))
     _print("Three labels (50, 20 and 5 %)", [f"n {n}" for n in sizes], columns)
 
@@ -102,19 +103,19 @@ def numbers(sets: int) -> None:
         rng = np.random.default_rng(500 + number)
         truth, shared = rng.normal(size=sets * n), rng.laplace(size=sets * n)
         own = np.where(rng.random(sets * n) < 0.5, shared, rng.laplace(size=sets * n))
-        made = regression_report(truth, [truth + 0.4 * shared], [truth + 0.5 * own], [_sets(sets, n)], seed=SEED)
+        made = regression_report(truth, [truth + 0.4 * shared], [truth + 0.5 * own], [sets_of(sets, n)], seed=SEED)
         columns.append(_cells(made["metrics"], _number_truth(0.4), _number_truth(0.5)))
     _print("Numbers (errors with long tails)", [f"n {n}" for n in sizes], columns)
 
 
-def _objects(images: Scene) -> tuple[Objects, Floats]:
+def two_objects(images: Scene) -> tuple[Objects, Floats]:
     """Two objects in every image."""
     places = np.array([[10.0, 10, 20, 20], [60, 60, 20, 20]])
     boxes = np.tile(places, (images.size, 1))
     return objects(images, np.repeat(np.arange(images.size), 2), ["spot"] * len(boxes), boxes), boxes
 
 
-def _found(images: Scene, boxes: Floats, luck: Floats, recall: float, false: float, rng: np.random.Generator) -> Predictions:
+def found_boxes(images: Scene, boxes: Floats, luck: Floats, recall: Floats | float, false: float, rng: np.random.Generator) -> Predictions:
     """Boxes that lie a few pixels off, and false ones elsewhere with lower scores; all scores count at the operating point."""
     image = np.repeat(np.arange(images.size), 2)
     hit = luck < recall
@@ -129,10 +130,10 @@ def _found(images: Scene, boxes: Floats, luck: Floats, recall: float, false: flo
 def _boxes(count: int, seed: int) -> Detection:
     rng = np.random.default_rng(seed)
     images = scene(range(count), ["spot"])
-    truth, boxes = _objects(images)
+    truth, boxes = two_objects(images)
     luck = rng.random(len(boxes))
-    ours = _found(images, boxes, luck, 0.8, 0.3, rng)
-    return Detection(images, truth, [ours], [_found(images, boxes, luck, 0.7, 0.4, rng)])
+    ours = found_boxes(images, boxes, luck, 0.8, 0.3, rng)
+    return Detection(images, truth, [ours], [found_boxes(images, boxes, luck, 0.7, 0.4, rng)])
 
 
 def detection(sets: int) -> None:
@@ -142,6 +143,6 @@ def detection(sets: int) -> None:
     truth, other = ({name: float(side(whole[name])) for name in names} for side in (lambda e: e["value"], lambda e: e["baseline"]["value"]))
     columns = []
     for number, n in enumerate(sizes):
-        made = detection_report(_boxes(sets * n, 601 + number), [_sets(sets, n)], seed=SEED, resamples=500)
+        made = detection_report(_boxes(sets * n, 601 + number), [sets_of(sets, n)], seed=SEED, resamples=500)
         columns.append(_cells(made["metrics"], truth, other))
     _print(f"Boxes, {sets} sets", [f"{n} images" for n in sizes], columns)

@@ -1,4 +1,4 @@
-"""Recipes and verdicts: how often equal recipes differ and how often a check is wrong."""
+"""Verdicts: how often a check is wrong."""
 
 from collections.abc import Iterator
 
@@ -7,28 +7,8 @@ import numpy as np
 from benchmarks.coverage.worlds import SEED, World, drawn, table
 from evaluation.engine.gates import Check, Result, judge
 from evaluation.engine.gather import gather
-from evaluation.engine.replicates import recipe
 from evaluation.engine.simulate import Scenario, population, simulate
 from evaluation.engine.strata import Grouping
-
-
-def recipes(sets: int) -> None:
-    """Two equal recipes: coverage of the difference 0 by the interval over runs and cases, and by one that ignores the runs."""
-    rng, n, ability, wobble = np.random.default_rng(5), 500, 1.2, 0.06
-    lines: dict[str, list[str]] = {"runs and cases": [], "cases only": []}
-    for runs in (3, 5, 10):
-        held = np.zeros((sets, 2), dtype=np.bool_)
-        for number in range(sets):
-            ease = rng.normal(ability, 1, n)
-            arms = [ease + rng.normal(0, wobble, (runs, 1)) + rng.normal(0, 0.6, (runs, n)) > 0 for _ in range(2)]
-            found = recipe(arms[0], arms[1])
-            low, high = found.interval()
-            change = arms[0].mean(axis=0) - arms[1].mean(axis=0)
-            half = 1.96 * change.std(ddof=1) / n**0.5
-            held[number] = low <= 0 <= high, abs(change.mean()) <= half
-        for name, share in zip(lines, held.mean(axis=0), strict=True):
-            lines[name].append(f"{100 * share:.1f}")
-    table(f"Two equal recipes, {n} cases: coverage of no difference", ["3 runs", "5 runs", "10 runs"], lines)
 
 
 def verdicts(sets: int) -> None:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy import integrate, special, stats
 
 from evaluation.engine.data import Comparison, Task, arm
+from evaluation.engine.entries import Entry
 from evaluation.engine.probabilities import equal_width
-from evaluation.engine.report import Entry, comparison_of, report
+from evaluation.engine.report import comparison_of, report
 from evaluation.engine.strata import Grouping
 
 TASK = Task(("negative", "positive"), 1)

@@ -50,10 +50,13 @@ NOTHING = Resampled([], None)
 
 
 class Artefact:
-    """Figures of the artefacts on one block; everything is computed once, when first asked for."""
+    """Figures of the artefacts on one block; everything is computed once, when first asked for.
 
-    def __init__(self, comparison: Comparison, block: Block, settings: Settings, metrics: Sequence[Metric]) -> None:
-        self.comparison, self.block, self.settings, self.metrics = comparison, block, settings, metrics
+    Where they are not `tested` there are no p from exchanging answers, which cost as much as the intervals.
+    """
+
+    def __init__(self, comparison: Comparison, block: Block, settings: Settings, metrics: Sequence[Metric], *, tested: bool = True) -> None:
+        self.comparison, self.block, self.settings, self.metrics, self.tested = comparison, block, settings, metrics, tested
         self.share_metrics = [metric for metric in metrics if metric.kind == "share"]
         self.paired_metrics = [metric for metric in metrics if metric.paired]
         self.recipes = Recipes(comparison, block)
@@ -156,6 +159,7 @@ class Artefact:
             several = together(samples, tables)
             sides = [level_intervals(several, arm, self.settings.level) for arm in range(samples[0].arms)]
             for number, (stratum, values) in enumerate(zip(strata.tolist(), several, strict=True)):
+                values.keep(self.settings.level, [of_arm[number] for of_arm in sides])
                 levels = [self._levels(values, arm, found[number]) for arm, found in enumerate(sides)]
                 gaps = self._gaps(values, stratum) if len(sides) > 1 else [None] * len(tables)
                 out[number] |= {metric.id: Resampled([side[row] for side in levels], gaps[row]) for row, metric in enumerate(tables)}
@@ -201,7 +205,8 @@ class Artefact:
     def _gaps(self, values: Values, stratum: int) -> list[Gap | None]:
         """Differences of numbers whose denominators are the models' own, or that have none: square-and-add; p by exchanging the models' answers."""
         gaps: list[Gap | None] = []
-        for found, p in zip(self.differences(values, stratum), swap_p(values).tolist(), strict=True):
+        exchanged = swap_p(values).tolist() if self.tested else [None] * len(values.metrics)
+        for found, p in zip(self.differences(values, stratum), exchanged, strict=True):
             if found is None:
                 gaps.append(None)
                 continue

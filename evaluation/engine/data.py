@@ -1,7 +1,7 @@
 """The arrays of an evaluation, checked once at the door: nothing is dropped, clipped or matched by position further in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -157,3 +157,13 @@ class Comparison:
     def artefacts(self) -> tuple[Arm, ...]:
         """Replicate 0 of the candidate and, where there is one, of the baseline: what a release signs and checks judge."""
         return (self.candidate[0], *self.baseline[:1])
+
+    @property
+    def pairs(self) -> int:
+        """Of replicates, one of each side: as many as the larger side has."""
+        return max(len(self.candidate), len(self.baseline))
+
+    def pair(self, number: int) -> "Comparison":
+        """One replicate against one; the shorter side begins anew when it is at its end."""
+        ours, theirs = (tuple(side[number % len(side)] for side in (each,) if side) for each in (self.candidate, self.baseline))
+        return replace(self, candidate=ours, baseline=theirs)

@@ -50,7 +50,7 @@ class Draws:
         return tally(self.unit, values, self.kind.size)
 
     def precision(self, scores: Floats, positive: Bools) -> Floats:
-        """Average precision of each resample; NaN without a positive."""
+        """Average precision of each resample; NaN without both classes."""
         return drawn_precision(scores, positive, self.weights)
 
     def bins(self, chance: Floats, happened: Bools) -> Bins:

@@ -1,5 +1,6 @@
 """The numbers of a report before they become JSON: an estimate with its interval, a paired difference, and a column of them over strata."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.engine.arrays import BadInput
@@ -48,7 +49,7 @@ class Gap:
     low: float | None
     high: float | None
     p: float | None
-    method: str
+    method: str | None
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,18 @@ class Column:
     candidate: list[Estimate]
     baseline: list[Estimate] | None
     difference: list[Gap | None] | None
+
+    @property
+    def sides(self) -> list[list[Estimate]]:
+        """The candidate, and the baseline where there is one."""
+        return [self.candidate] if self.baseline is None else [self.candidate, self.baseline]
+
+    def at(self, stratum: int) -> tuple[list[Estimate], Gap | None]:
+        """Both sides' estimates and their difference."""
+        return [side[stratum] for side in self.sides], self.difference[stratum] if self.difference else None
+
+
+def column_of(strata: Sequence[tuple[list[Estimate], Gap | None]], *, compared: bool) -> Column:
+    """From both sides' estimates and their difference in each stratum; `compared`: there is a baseline."""
+    ours, theirs = ([sides[side] for sides, _ in strata] if side == 0 or compared else [] for side in (0, 1))
+    return Column(ours, theirs, [gap for _, gap in strata]) if compared else Column(ours, None, None)

@@ -157,28 +157,29 @@ def _score_difference(part: Artefact, metric: Metric, new: Scored, old: Scored, 
     value, n = _sign(metric) * float(new.value[stratum] - old.value[stratum]), int(part.block.n[stratum])
     if metric.family == "hits":
         return _of_flips(part.scores.hit_flips(metric), 0, metric, stratum)
-    spare = _flips(part, part.paired_metrics[0], stratum)
+    on_class = metric.name == "average_precision"  # which stands on the cases of its class
+    spare = FlipDifference(lost=0, gained=0, n=int(new.smaller[stratum])) if on_class else _flips(part, part.paired_metrics[0], stratum)
     if metric.family == "drawn":
         ours, theirs = (part.scores.drawn(metric, arm, side) for arm, side in zip(part.comparison.artefacts, (new, old), strict=True))
         if stratum in ours and stratum in theirs:
             draws = _sign(metric) * (ours[stratum] - theirs[stratum])
             return ResampledDifference(value=value, draws=draws[~np.isnan(draws)], n=n, spare=spare)
     variance = float(part.scores.difference_variance(new, old)[stratum])
+    if part.scores.few(metric, new, old)[stratum]:
+        return SquareAndAdd(
+            values=(float(new.value[stratum]), float(old.value[stratum])),
+            levels=partial(_few_levels, part, metric, (new, old), stratum),
+            correlation=float(implied_correlation(new.variance[stratum], old.variance[stratum], variance)),
+            smaller=float(new.smaller[stratum]),
+            cases=n,
+        )
     if metric.family == "rank":
-        if part.scores.few(metric, new, old)[stratum]:
-            return SquareAndAdd(
-                values=(float(new.value[stratum]), float(old.value[stratum])),
-                levels=partial(_few_levels, part, new, old, stratum),
-                correlation=float(implied_correlation(new.variance[stratum], old.variance[stratum], variance)),
-                smaller=float(new.smaller[stratum]),
-                cases=n,
-            )
         return NormalDifference(value=value, variance=variance, smaller_class=int(new.smaller[stratum]), n=n)
     return MeanDifference(value=value, variance=variance, degrees=float(new.degrees[stratum]), n=n, spare=spare)
 
 
-def _few_levels(part: Artefact, new: Scored, old: Scored, stratum: int, alpha: float) -> tuple[Ends, Ends]:
-    ours, theirs = part.scores.few_levels((new, old), np.array([stratum]), 1 - 2 * alpha)
+def _few_levels(part: Artefact, metric: Metric, sides: tuple[Scored, Scored], stratum: int, alpha: float) -> tuple[Ends, Ends]:
+    ours, theirs = part.scores.few_levels(metric, sides, np.array([stratum]), 1 - 2 * alpha)
     return (float(ours[1][0]), float(ours[2][0])), (float(theirs[1][0]), float(theirs[2][0]))
 
 

@@ -8,19 +8,20 @@ many clusters, Student's on the jackknife, which then agrees with it. Candidate 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
-from evaluation.engine.arrays import Bools, Floats, Ints, optional, ratio, tally
+from evaluation.engine.arrays import Bools, Floats, optional, ratio, tally
 from evaluation.engine.caution import mean_caution
 from evaluation.engine.compare import tango
-from evaluation.engine.estimates import Settings, missing_reason
+from evaluation.engine.entries import Entry, entry_of
+from evaluation.engine.estimates import Column, Estimate, Gap, Settings, column_of, missing_reason, nothing
 from evaluation.engine.intervals import clopper_pearson, ratio_variance, t_quantile
-from evaluation.engine.recipes import Estimates
-from evaluation.engine.replicates import Layout, estimate, side
-from evaluation.engine.report import Entry, OverRuns
+from evaluation.engine.over_runs import over_runs
+from evaluation.engine.replicates import Layout, Scatter, scatter
 from evaluation.engine.resample import bca
 from evaluation.engine.seeds import generator
 from evaluation.engine.strata import Block
@@ -44,19 +45,22 @@ class Statistic:
     high: float = np.inf
     undefined: str = "the denominator is zero"
     same: str | None = None
-    kind: Literal["mean"] = "mean"  # for intervals over replicates: neither a proportion nor a rank
-    family: Literal["mean"] = "mean"
-    paired: bool = False
-
-    @property
-    def name(self) -> str:
-        """The id: no statistic is of one class."""
-        return self.id
 
     @property
     def mean(self) -> bool:
         """The plain mean of one column."""
         return len(self.columns) == 1 and self.same is None
+
+
+class Ranged(Protocol):
+    """What an entry needs to know about a metric."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,15 @@ class Numbers:
     candidate_missing: Sequence[Bools]
     baseline_missing: Sequence[Bools]
 
-    def side(self, baseline: bool) -> Sequence[Floats]:
-        return self.baseline if baseline else self.candidate
+    @property
+    def pairs(self) -> int:
+        """Of replicates, one of each side: as many as the larger side has."""
+        return max(len(self.candidate), len(self.baseline))
+
+    def pair(self, number: int, *, missing: bool = False) -> list[NDArray[Any]]:
+        """One replicate of each side; the shorter side begins anew when it is at its end."""
+        sides = (self.candidate_missing, self.baseline_missing) if missing else (self.candidate, self.baseline)
+        return [side[number % len(side)] for side in sides if side]
 
 
 class BlockMeans:
@@ -161,113 +172,87 @@ class BlockMeans:
         self.settings, self.level = settings, settings.level
         self.by_id = {statistic.id: statistic for statistic in statistics}
         self.members = block.members()
-        self.several = len(numbers.candidate) > 1 or len(numbers.baseline) > 1
 
     def entries(self) -> dict[str, list[Entry]]:
         """By stratum, in the order of the statistics."""
-        out: dict[str, list[Entry]] = {}
-        for stratum, name in enumerate(self.block.names):
-            rows = self.block.rows[self.members[stratum]]
-            units = self._units(stratum, rows)
-            out[name] = [self._entry(statistic, units, stratum, rows, name) for statistic in self.statistics]
-        if self.several:
-            for statistic in self.statistics:
-                self._over_runs(statistic, out)
+        pairs = [self._columns(number) for number in range(self.numbers.pairs)]
+        out: dict[str, list[Entry]] = {name: [] for name in self.block.names}
+        for number, statistic in enumerate(self.statistics):
+            columns = [columns[number] for columns in pairs]
+            self.enter(out, statistic, columns, self._scatter(statistic, columns) if len(pairs) > 1 else None)
         return out
 
-    def _units(self, stratum: int, rows: Ints) -> Units:
-        arms = [self.numbers.candidate[0], *self.numbers.baseline[:1]]
+    def enter(self, out: dict[str, list[Entry]], metric: Ranged, columns: Sequence[Column], scatter: Scatter | None) -> None:
+        """One metric's entries from its column for each pair of replicates; `scatter` where there are several."""
+        counts = [len(side) for side in (self.numbers.candidate, self.numbers.baseline) if side]
+        joined = None if scatter is None else over_runs(columns, counts, scatter, (metric.low, metric.high), self.level)
+        for stratum, name in enumerate(self.block.names):
+            sides, gap = columns[0].at(stratum)
+            n, clusters = int(self.block.n[stratum]), int(self.block.clusters_per_stratum[stratum])
+            doubt = mean_caution(metric.id, cases=n, clusters=clusters if clusters < n else None)
+            entry = entry_of(
+                metric.id, name, sides, gap, level=self.level, n=n, clusters=clusters, caution=doubt, replicates=[sides[0].value]
+            )
+            if joined is not None:
+                joined.enter(entry, stratum)
+            out[name].append(entry)
+
+    def absent(self, pair: int, stratum: int) -> list[str | None]:
+        """Of each side why a stratum has no figures at all."""
+        rows = self.block.rows[self.members[stratum]]
+        if not rows.size:
+            return ["no cases"] * (1 + bool(self.numbers.baseline))
+        return [missing_reason(int(missing[rows].sum())) for missing in self.numbers.pair(pair, missing=True)]
+
+    def _columns(self, pair: int) -> list[Column]:
+        """What one replicate against one says, statistic by statistic."""
+        found: list[list[tuple[list[Estimate], Gap | None]]] = [[] for _ in self.statistics]
+        for stratum in range(self.block.size):
+            units, absent = self._units(pair, stratum), self.absent(pair, stratum)
+            for column, statistic in zip(found, self.statistics, strict=True):
+                sides = [self._side(statistic, units, side, why) for side, why in enumerate(absent)]
+                both = len(sides) > 1 and all(side.value is not None for side in sides)
+                column.append((sides, self._gap(statistic, units) if both else None))
+        return [column_of(each, compared=bool(self.numbers.baseline)) for each in found]
+
+    def _units(self, pair: int, stratum: int) -> Units:
+        rows, arms = self.block.rows[self.members[stratum]], self.numbers.pair(pair)
         if self.block.clusters is None or not self.block.clustered[stratum]:
             return Units(np.ones(rows.size), [arm[:, rows].T for arm in arms], self.settings)
         keys, group = np.unique(self.block.clusters[self.members[stratum]], return_inverse=True)
         sums = [np.stack([tally(group, column, keys.size) for column in arm[:, rows]], axis=1) for arm in arms]
         return Units(tally(group, None, keys.size), sums, self.settings)
 
-    def _absent(self, missing: Sequence[Bools], rows: Ints) -> str | None:
-        count = int(missing[0][rows].sum())
-        return missing_reason(count)
-
-    def _side(self, statistic: Statistic, units: Units, arm: int, why: str | None) -> Entry:
+    def _side(self, statistic: Statistic, units: Units, arm: int, why: str | None) -> Estimate:
         value = np.nan if why else units.value(statistic, arm)
         if np.isnan(value):
-            return {"value": None, "low": None, "high": None, "method": None, "undefined": why or statistic.undefined}
+            return nothing(why or statistic.undefined)
         bounds = units.bounds(statistic, [arm], self.level)
-        return {"value": value, "low": optional(bounds.low), "high": optional(bounds.high), "method": bounds.method, "undefined": None}
+        return Estimate(value=value, low=optional(bounds.low), high=optional(bounds.high), method=bounds.method)
 
-    def _entry(self, statistic: Statistic, units: Units, stratum: int, rows: Ints, name: str) -> Entry:
-        empty = None if rows.size else "no cases"
-        ours = self._side(statistic, units, 0, empty or self._absent(self.numbers.candidate_missing, rows))
-        theirs, gap = None, None
-        if self.numbers.baseline:
-            theirs = self._side(statistic, units, 1, empty or self._absent(self.numbers.baseline_missing, rows))
-            if ours["value"] is not None and theirs["value"] is not None:
-                gap = self._gap(statistic, units)
-        return {
-            "metric": statistic.id,
-            "stratum": name,
-            **{key: ours[key] for key in ("value", "low", "high")},
-            "level": self.level,
-            "method": ours["method"],
-            "n": int(rows.size),
-            "n_positive": None,
-            "denominator": None,
-            "clusters": int(self.block.clusters_per_stratum[stratum]),
-            "baseline": None if theirs is None else {key: theirs[key] for key in ("value", "low", "high")} | {"n": int(rows.size)},
-            "difference": gap,
-            "undefined": ours["undefined"],
-            "caution": None
-            if ours["low"] is None
-            else mean_caution(statistic.id, cases=int(rows.size), clusters=self._grouped(stratum, rows.size)),
-            "replicates": [],
-        }
-
-    def _grouped(self, stratum: int, cases: int) -> int | None:
-        clusters = int(self.block.clusters_per_stratum[stratum])
-        return clusters if clusters < cases else None
-
-    def _gap(self, statistic: Statistic, units: Units) -> Entry:
+    def _gap(self, statistic: Statistic, units: Units) -> Gap:
         bounds = units.bounds(statistic, [0, 1], self.level)
         p = units.p(self.by_id.get(statistic.same or "", statistic))
         value = units.value(statistic, 0) - units.value(statistic, 1)
-        return {"value": value, "low": optional(bounds.low), "high": optional(bounds.high), "p": optional(p), "method": bounds.method}
+        return Gap(value=value, low=optional(bounds.low), high=optional(bounds.high), p=optional(p), method=bounds.method)
 
-    # --- several runs ---------------------------------------------------------------------------------------------------------------------
+    def _scatter(self, statistic: Statistic, columns: Sequence[Column]) -> Scatter:
+        """How the runs scatter, from the jackknife's pseudo-values."""
+        sides = [(arms, side) for side, arms in enumerate((self.numbers.candidate, self.numbers.baseline)) if arms]
+        return scatter(
+            [
+                np.stack([self._pseudo(statistic, arm, column.sides[side]) for arm, column in zip(arms, columns, strict=False)])
+                for arms, side in sides
+            ],
+            Layout.of(self.block),
+        )
 
-    def _values(self, statistic: Statistic, baseline: bool) -> Floats:
-        """The metric of every replicate (runs, strata), NaN where undefined or a prediction is missing."""
-        block, missing = self.block, self.numbers.baseline_missing if baseline else self.numbers.candidate_missing
-        out = []
-        for arm, absent in zip(self.numbers.side(baseline), missing, strict=True):
-            rows = np.stack([np.bincount(block.codes, arm[column][block.rows], block.size) for column in statistic.columns], axis=-1)
-            value = statistic.function(ratio(rows, block.n[:, None]))
-            out.append(np.where(np.bincount(block.codes, absent[block.rows], block.size) > 0, np.nan, value))
-        return np.stack(out)
-
-    def _pseudo(self, statistic: Statistic, baseline: bool, values: Floats) -> Floats:
-        """The jackknife's pseudo-values (runs, rows): their means over a stratum are the runs' values to first order."""
-        block, out = self.block, []
-        for arm, value in zip(self.numbers.side(baseline), values, strict=True):
-            columns = arm[:, block.rows][list(statistic.columns)].T
-            sums = np.stack([np.bincount(block.codes, column, block.size) for column in columns.T], axis=-1)
-            n = block.n[block.codes]
-            left = statistic.function(ratio(sums[block.codes] - columns, (n - 1)[:, None]))
-            here = value[block.codes]
-            out.append(n * here - (n - 1) * np.where(np.isnan(left), here, left))
-        return np.asarray(np.nan_to_num(np.stack(out)))
-
-    def _over_runs(self, statistic: Statistic, out: dict[str, list[Entry]]) -> None:
-        """Replace the artefact's figures by those over replicates and keep the former under `artefact`."""
-        block, ours, theirs = self.block, self._values(statistic, False), None
-        unit, home = (np.arange(block.rows.size), block.codes) if block.units is None else (block.units.unit, block.units.stratum)
-        layout = Layout(block.codes, block.size, unit, home)
-        new = side(self._pseudo(statistic, False, ours), layout)
-        estimates = Estimates(estimate(layout, new), None, None)
-        if self.numbers.baseline:
-            theirs = self._values(statistic, True)
-            old = side(self._pseudo(statistic, True, theirs), layout)
-            estimates = Estimates(estimate(layout, new), estimate(layout, old), estimate(layout, new, old))
-        over = OverRuns(statistic, ours, theirs, estimates, self.level)
-        for stratum, name in enumerate(block.names):
-            entry = next(entry for entry in out[name] if entry["metric"] == statistic.id)
-            entry["replicates"] = [optional(value) for value in ours[:, stratum]]
-            over.enter(entry, stratum)
+    def _pseudo(self, statistic: Statistic, arm: Floats, estimates: Sequence[Estimate]) -> Floats:
+        """The jackknife's pseudo-values (rows,) of one run: their means over a stratum are the run's values to first order."""
+        block = self.block
+        columns = arm[:, block.rows][list(statistic.columns)].T
+        sums = np.stack([np.bincount(block.codes, column, block.size) for column in columns.T], axis=-1)
+        n = block.n[block.codes]
+        left = statistic.function(ratio(sums[block.codes] - columns, (n - 1)[:, None]))
+        here = np.array([each.value for each in estimates], dtype=np.float64)[block.codes]
+        return np.asarray(np.nan_to_num(n * here - (n - 1) * np.where(np.isnan(left), here, left)))

@@ -214,10 +214,8 @@ class Metric:
     def reason(self, task: Task) -> str:
         """Why the metric is undefined in a stratum that has cases and all it needs."""
         if self.index is None:
-            return {
-                "macro_roc_auc": "no class with both positives and negatives",
-                "macro_average_precision": "no class with positives",
-            }.get(self.name, "the denominator is zero")
+            ranked = self.name in {"macro_roc_auc", "macro_average_precision"}
+            return "no class with both positives and negatives" if ranked else "the denominator is zero"
         name = task.classes[self.index]
         return {
             "sensitivity": f"no case of {name}",
@@ -228,7 +226,6 @@ class Metric:
             "npv": f"every case was called {name}",
             "f1": f"no case of {name} and none was called so",
             "mcc": "the truth or the predictions hold one class only",
-            "average_precision": f"no case of {name}",
         }.get(self.name, f"needs cases of {name} and others")
 
 

@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Bools, Floats, booleans, floats, ratio
 from evaluation.engine.data import MISSING, Arm, Task, arm, cluster_codes
+from evaluation.engine.entries import Entry
 from evaluation.engine.estimates import Settings
 from evaluation.engine.means import BlockMeans, Numbers, Statistic
-from evaluation.engine.report import Entry, comparison_of, report
+from evaluation.engine.report import comparison_of, report
 from evaluation.engine.strata import Strata, each_block, names_of, with_all
 
 EXACT, EXAMPLE_F1, HAMMING = range(3)

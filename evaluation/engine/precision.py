@@ -17,7 +17,7 @@ from evaluation.engine.ranked import Influence, Ranked, RankMetric
 
 
 def precision_of(ranked: Ranked) -> RankMetric:
-    """Average precision in every stratum; NaN without positives.
+    """Average precision in every stratum; NaN without both classes: with positives alone every order of the scores gives 1.
 
     A case moves it in two ways: a positive by the precision at its own score, every case by what it does to the precision of the positives
     below it. Influences are the derivative of the step form, with each class's mean taken off.
@@ -27,7 +27,7 @@ def precision_of(ranked: Ranked) -> RankMetric:
     hits = (steps.above + steps.held).astype(np.float64)  # positives at or above a step
     cases = hits + steps.negatives[at] - steps.below  # all cases at or above it
     precision = ratio(hits, cases)
-    value = ratio(steps.sums(steps.held * precision), ours)
+    value = np.where(steps.negatives > 0, ratio(steps.sums(steps.held * precision), ours), np.nan)
 
     def influence() -> Influence:
         gained, lost = steps.running(ratio(steps.held, cases)), steps.running(ratio(steps.held * precision, cases))
@@ -39,7 +39,7 @@ def precision_of(ranked: Ranked) -> RankMetric:
 
 
 def drawn_precision(scores: Floats, positive: Bools, weights: NDArray[np.uint8]) -> Floats:
-    """Average precision of each resample (draws,): `weights` (cases, draws) say how often a case was drawn; NaN without a positive.
+    """Average precision of each resample (draws,): `weights` (cases, draws) say how often a case was drawn; NaN without both classes.
 
     Equal to the step form on a data set in which the cases are physically repeated.
     """
@@ -55,7 +55,8 @@ def drawn_precision(scores: Floats, positive: Bools, weights: NDArray[np.uint8])
     if kinds.size < marked.size:
         held = np.add.reduceat(held, starts, axis=0, dtype=np.int32)
     hits = _running(held)
-    return ratio((held * np.nan_to_num(ratio(hits, counts[kinds]))).sum(axis=0), hits[-1])
+    value = ratio((held * np.nan_to_num(ratio(hits, counts[kinds]))).sum(axis=0), hits[-1])
+    return np.where(counts[-1] > hits[-1], value, np.nan)
 
 
 def _running(rows: NDArray[np.integer[Any]]) -> NDArray[np.int32]:

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, ratio, tally
 from evaluation.engine.strata import Block
 
+ROUNDING = 1e-24
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -332,7 +334,7 @@ class Influence:
         ours, theirs = self._factors()
         held = steps.sums(steps.held * self.held**2)
         others = steps.sums(steps.tied * self.tied**2 + steps.gap * self.gap**2) + steps.head * self.head**2
-        return np.asarray(held * ours**2 + others * theirs**2)
+        return real(held * ours**2 + others * theirs**2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -382,7 +384,14 @@ def _changes(values: NDArray[Any]) -> Bools:
 
 
 def influence_variance(influence: Floats, block: Block) -> Floats:
-    """Variance per stratum of an estimate with these scaled influences (rows,): squares summed over clusters."""
+    """Variance per stratum of an estimate with these scaled influences (rows,): squares summed over clusters; 0 for what is rounding alone."""
     if block.units is None:
-        return tally(block.codes, influence**2, block.size)
-    return tally(block.units.stratum, block.units.totals(influence) ** 2, block.size)
+        found = tally(block.codes, influence**2, block.size)
+    else:
+        found = tally(block.units.stratum, block.units.totals(influence) ** 2, block.size)
+    return real(found)
+
+
+def real(variance: Floats) -> Floats:
+    """0 for what rounding leaves where nothing varies: the variance of a share of 10⁸ cases is still far larger."""
+    return np.where(variance > ROUNDING, variance, np.where(np.isnan(variance), np.nan, 0.0))

@@ -1,19 +1,16 @@
-"""Estimates over several replicates: the pseudo-values of every metric, fed to `replicates.estimate` for all strata of a block at once."""
+"""All replicates of both sides on one block: their tables and scores, and how they scatter case by case (`replicates`, on the pseudo-values of every metric)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints
 from evaluation.engine.data import Arm, Comparison
 from evaluation.engine.figures import cells_of, confusion_of
-from evaluation.engine.intervals import Pair, t_quantile
 from evaluation.engine.metrics import Metric
-from evaluation.engine.precision import logit_interval
-from evaluation.engine.replicates import Layout, RecipeEstimate, estimate, side
+from evaluation.engine.replicates import Layout, Scatter, scatter
 from evaluation.engine.scored import Scored, Scorer
 from evaluation.engine.strata import Block
 from evaluation.engine.tables import Table, margins_of
@@ -111,67 +108,16 @@ class Recipes:
         one[np.arange(kinds.size), cell] = 1.0
         return stratum, Table(table.margins[stratum] - margins_of(one.reshape(-1, classes, classes + 1))), row
 
-    def estimates(self, metric: Metric) -> "Estimates":
-        """The recipe's own estimate, the baseline's and their difference, each over all strata."""
-        ours, chosen = self.hits(metric, False) if metric.paired else (self.pseudo_values(metric, False), None)
-        layout = self._layout(chosen)
-        new = side(ours if chosen is None else ours[:, chosen], layout)
-        if not self.comparison.baseline:
-            return Estimates(estimate(layout, new), None, None)
-        theirs = self.hits(metric, True)[0] if metric.paired else self.pseudo_values(metric, True)
-        old = side(theirs if chosen is None else theirs[:, chosen], layout)
-        return Estimates(estimate(layout, new), estimate(layout, old), estimate(layout, new, old))
+    def scatter(self, metric: Metric) -> Scatter:
+        """How the runs scatter, over all strata."""
+        sides = (False, True) if self.comparison.baseline else (False,)
+        if not metric.paired:
+            return scatter([self.pseudo_values(metric, side) for side in sides], self._layout(None))
+        rows = [self.hits(metric, side) for side in sides]
+        chosen = rows[0][1]
+        return scatter([hits[:, chosen] for hits, _ in rows], self._layout(chosen))
 
     def _layout(self, chosen: Bools | None) -> Layout:
         """Of the block's rows, or of the `chosen` (rows,) ones of them."""
-        block = self.block
-        unit, home = (np.arange(block.rows.size), block.codes) if block.units is None else (block.units.unit, block.units.stratum)
-        return (
-            Layout(block.codes, block.size, unit, home) if chosen is None else Layout(block.codes[chosen], block.size, unit[chosen], home)
-        )
-
-
-class Ranged(Protocol):
-    """What an interval over replicates needs to know about a metric."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def family(self) -> str: ...
-    @property
-    def paired(self) -> bool: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-
-
-@dataclass(frozen=True)
-class Estimates:
-    """Over strata; None without a baseline."""
-
-    candidate: RecipeEstimate
-    baseline: RecipeEstimate | None
-    difference: RecipeEstimate | None
-
-
-def recipe_interval(estimate: RecipeEstimate, metric: Ranged, value: Floats, level: float) -> Pair:
-    """Intervals (strata,) of a level.
-
-    Effective-n Wilson for proportions, the logit scale for AUC, Student cut to the range else. NaN where nothing varies.
-    """
-    varied = estimate.variance > 0
-    half = t_quantile(level, estimate.degrees) * np.sqrt(np.where(varied, estimate.variance, np.nan))
-    low, high = np.maximum(value - half, metric.low), np.minimum(value + half, metric.high)
-    if metric.family == "rank" or metric.name == "average_precision":
-        inner = (value > 0) & (value < 1)
-        middle = np.where(inner, value, 0.5)
-        by_logit = logit_interval(middle, half)
-        low, high = np.where(inner, by_logit[0], low), np.where(inner, by_logit[1], high)
-    if metric.kind == "share" or metric.family == "hits":
-        share_low, share_high = estimate.share_interval(level)
-        by_score = varied | metric.paired | (metric.family == "hits")
-        low, high = np.where(by_score, share_low, low), np.where(by_score, share_high, high)
-    return low, high
+        layout = Layout.of(self.block)
+        return layout if chosen is None else Layout(layout.codes[chosen], layout.size, layout.unit[chosen], layout.home)

@@ -12,13 +12,15 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, optional
+from evaluation.engine.compare import square_and_add
 from evaluation.engine.data import cluster_codes
-from evaluation.engine.estimates import Settings
+from evaluation.engine.entries import Entry
+from evaluation.engine.estimates import Column, Estimate, Gap, Settings, column_of, nothing
 from evaluation.engine.intervals import clustered_share
 from evaluation.engine.means import BlockMeans, Numbers, Statistic
-from evaluation.engine.report import Entry
+from evaluation.engine.replicates import Scatter
 from evaluation.engine.sanity import Finding
-from evaluation.engine.strata import Block, Strata, each_block, names_of, with_all
+from evaluation.engine.strata import Strata, each_block, names_of, with_all
 
 ABSOLUTE, SIGNED, SQUARED, TRUTH, TRUTH_SQUARED = range(5)
 QUANTILE = 0.9
@@ -46,6 +48,7 @@ STATISTICS = (
         same="mse",
     ),
 )
+P90 = Statistic(id="p90_absolute_error", columns=(ABSOLUTE,), low=0.0)  # made in `quantile`, not from means
 
 
 def numbers_of(truth: ArrayLike, predictions: Sequence[ArrayLike], side: str) -> list[tuple[Floats, Bools]]:
@@ -104,9 +107,12 @@ def regression_report(
     entries: dict[str, list[Entry]] = {}
     settings, wanted = Settings(seed=seed, level=level, resamples=resamples), with_all(strata, cases)
     for block in each_block(wanted, cases, codes):
-        found = BlockMeans(numbers, block, STATISTICS, settings).entries()
-        for stratum, name in enumerate(block.names):
-            entries[name] = [*found[name], _quantile_entry(numbers, block, stratum, level, found[name][0])]
+        means = BlockMeans(numbers, block, STATISTICS, settings)
+        found = means.entries()
+        columns = [_quantiles(means, pair) for pair in range(numbers.pairs)]
+        nothing_seen = [np.zeros(block.size)] * 3  # an order statistic has no pseudo-values: nothing is taken off
+        means.enter(found, P90, columns, Scatter(nothing_seen, nothing_seen) if numbers.pairs > 1 else None)
+        entries |= found
     return {
         "metrics": [entry for name in names_of(wanted) for entry in entries[name]],
         "flips": None,
@@ -114,39 +120,29 @@ def regression_report(
     }
 
 
-def _quantile_entry(numbers: Numbers, block: Block, stratum: int, level: float, like: Entry) -> Entry:
-    """The error that nine of ten cases do not exceed; `like` is the stratum's MAE, which is undefined for the same reasons.
+def _quantiles(means: BlockMeans, pair: int) -> Column:
+    """The error that nine of ten cases do not exceed, of one replicate against one."""
+    return column_of([_quantile_pair(means, pair, s) for s in range(means.block.size)], compared=bool(means.numbers.baseline))
 
-    Of replicate 0 on both sides, however many there are.
-    """
-    here = block.members()[stratum]
-    sides = [arm[ABSOLUTE][block.rows[here]] for arm in (numbers.candidate[0], *numbers.baseline[:1])]
+
+def _quantile_pair(means: BlockMeans, pair: int, stratum: int) -> tuple[list[Estimate], Gap | None]:
+    block, here = means.block, means.members[stratum]
     groups = None if block.clusters is None or not block.clustered[stratum] else block.clusters[here]
-    ours, theirs = like.get("artefact", like), like["baseline"]
-    entry = {**like, "metric": "p90_absolute_error", "replicates": [], "baseline": None, "difference": None}
-    for over_runs in ("artefact", "sd"):
-        entry.pop(over_runs, None)
-    if ours["value"] is None:
-        return entry | {"value": None, "low": None, "high": None, "method": None}
-    value, low, high = quantile(sides[0], groups, level)
-    entry |= {"value": value, "low": optional(low), "high": optional(high), "method": "order statistics", "undefined": None}
-    if theirs is not None and theirs["value"] is not None:
-        other = quantile(sides[1], groups, level)
-        entry["baseline"] = {"value": other[0], "low": optional(other[1]), "high": optional(other[2]), "n": like["n"]}
-        gap = value - other[0]
-        down, up = np.hypot(value - low, other[2] - other[0]), np.hypot(high - value, other[0] - other[1])
-        entry["difference"] = {
-            "value": gap,
-            "low": optional(gap - down),
-            "high": optional(gap + up),
-            "p": None,
-            "method": "square-and-add, as if unpaired",
-        }
-    return entry
+    sides = [
+        nothing(why) if why else quantile(arm[ABSOLUTE][block.rows[here]], groups, means.level)
+        for arm, why in zip(means.numbers.pair(pair), means.absent(pair, stratum), strict=True)
+    ]
+    if len(sides) < 2 or None in (sides[0].value, sides[1].value):
+        return sides, None
+    new, old = (np.array([[side.value], [side.low], [side.high]], dtype=np.float64) for side in sides)  # where there is no end, NaN
+    (low,), (high,) = square_and_add((new[0], new[1], new[2]), (old[0], old[1], old[2]), 0.0)
+    return sides, Gap(
+        value=float(new[0, 0] - old[0, 0]), low=optional(low), high=optional(high), p=None, method="square-and-add, as if unpaired"
+    )
 
 
-def quantile(errors: Floats, clusters: Ints | None, level: float = 0.95) -> tuple[float, float, float]:
-    """The 0.9 quantile of `errors` (n,) and its bounds, which are values of the sample; NaN where so few cases give no bound (fewer than 36 for 95 %)."""
+def quantile(errors: Floats, clusters: Ints | None, level: float = 0.95) -> Estimate:
+    """The 0.9 quantile of `errors` (n,) and its bounds, which are values of the sample; None where so few cases give no bound (fewer than 36 for 95 %)."""
     ordered, n = np.sort(errors), errors.size
     value = float(ordered[int(np.ceil(QUANTILE * n)) - 1])
     effective = n
@@ -158,7 +154,7 @@ def quantile(errors: Floats, clusters: Ints | None, level: float = 0.95) -> tupl
     below = special.bdtr(counts, effective, QUANTILE)  # P(at most k of the cases lie below the true quantile)
     lower, upper = int(np.searchsorted(below, tail, side="right")), int(np.searchsorted(below, 1 - tail)) + 1
     ends = [ordered[int(np.ceil(rank / effective * n)) - 1] if 1 <= rank <= effective else np.nan for rank in (lower, upper)]
-    return value, float(ends[0]), float(ends[1])
+    return Estimate(value=value, low=optional(ends[0]), high=optional(ends[1]), method="order statistics")
 
 
 def _sanity(name: str, predictions: Sequence[ArrayLike]) -> list[Entry]:

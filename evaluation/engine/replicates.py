@@ -1,56 +1,24 @@
-"""Several runs of one recipe: what the seeds alone move, and intervals in which runs *and* cases are random.
+"""How the runs of one recipe differ: what they disagree on case by case, and what the seeds alone move.
 
 Everything works on pseudo-values: a matrix (k runs, n cases) whose row means are the runs' values of a metric. For accuracy it is simply
-correctness; for other metrics it is value + n * influence (the jackknife's pseudo-values). A plain interval over the cases of one run is
-wrong for a recipe: in simulation two equal recipes "differ" in half of such comparisons.
+correctness; for other metrics it is value + n * influence (the jackknife's pseudo-values). The intervals over runs are made in `over_runs`.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
 from evaluation.engine.arrays import Codes, Floats, Ints, floats, optional, ratio, tally
-from evaluation.engine.intervals import Pair, t_quantile, wilson
+from evaluation.engine.intervals import Pair
 from evaluation.engine.ranks import spearman
+from evaluation.engine.strata import Block
 
-ROUNDING = 1e-24
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecipeEstimate:
-    """Mean over runs (or difference of two such means) with its variance over runs and cases and Satterthwaite's degrees of freedom.
-
-    `value`, `variance`, `degrees`, `cases`, `clusters` are scalars or arrays over strata; NaN where a stratum has no cases.
-    """
-
-    value: Floats
-    variance: Floats
-    degrees: Floats
-    cases: Floats
-    clusters: Floats
-    runs: int
-    baseline_runs: int | None
-
-    def interval(self, level: float = 0.95, *, low: float = -1.0, high: float = 1.0) -> Pair:
-        """Student interval cut to [low, high]; zero width where the variance is 0 (callers then fall back to a score bound)."""
-        half = t_quantile(level, self.degrees) * np.sqrt(self.variance)
-        return np.maximum(self.value - half, low), np.minimum(self.value + half, high)
-
-    def share_interval(self, level: float = 0.95) -> Pair:
-        """For a proportion: Wilson with the effective n = r(1-r)/variance, never above the cases; the clusters where the variance is 0."""
-        spread = self.value * (1 - self.value)
-        varied = (self.variance > 0) & (spread > 0)
-        effective = np.where(varied, np.minimum(ratio(spread, np.where(varied, self.variance, 1.0)), self.cases), self.clusters)
-        return wilson(self.value * effective, effective, level, quantile=t_quantile(level, self.degrees))
-
-    def p(self) -> Floats:
-        """Two-sided p of H0: no difference."""
-        varied = self.variance > 0
-        z = ratio(np.abs(self.value), np.sqrt(np.where(varied, self.variance, 0.0)))
-        return np.where(varied, 2 * special.stdtr(self.degrees, -np.nan_to_num(z)), np.where(self.value == 0, 1.0, 0.0))
+LEAST_RUNS_FOR_SD = 3
 
 
 @dataclass(frozen=True)
@@ -61,6 +29,12 @@ class Layout:
     size: int
     unit: Ints
     home: Codes
+
+    @classmethod
+    def of(cls, block: Block) -> "Layout":
+        if block.units is None:
+            return cls(block.codes, block.size, np.arange(block.rows.size), block.codes)
+        return cls(block.codes, block.size, block.units.unit, block.units.stratum)
 
     @cached_property
     def n(self) -> Floats:
@@ -75,71 +49,37 @@ class Layout:
         """Per stratum (size,) of `values` (n,)."""
         return ratio(tally(self.codes, values, self.size), self.n)
 
-    def squares(self, values: Floats) -> Floats:
-        """Per stratum the squares of the clusters' sums of `values` (n,)."""
-        return tally(self.home, tally(self.unit, values, self.home.size) ** 2, self.size)
+    def variance(self, values: Floats) -> Floats:
+        """Per stratum of the mean of `values` (n,), from sums of clusters; 0 where it cannot be estimated."""
+        centred = values - self.means(values)[self.codes]
+        squares = tally(self.home, tally(self.unit, centred, self.home.size) ** 2, self.size)
+        return np.nan_to_num(ratio(self.clusters * squares, (self.clusters - 1) * self.n**2))
+
+
+def residual(matrix: Floats, layout: Layout) -> Floats:
+    """Per stratum what the runs' disagreement on each case adds to the variance of their mean, from pseudo-values (k runs, n cases); 0 for one run.
+
+    The two-way layout's residual (run + case), summed per cluster like everything else, so that copies of a case add nothing.
+    """
+    runs, cases = len(matrix), matrix.mean(axis=0)
+    if runs < 2:
+        return np.zeros(layout.size)
+    return np.asarray(sum((layout.variance(row - cases) for row in matrix), np.zeros(layout.size)) / ((runs - 1) * runs))
 
 
 @dataclass(frozen=True)
-class Side:
-    """What a recipe's runs say: `cases` (n,) their mean on each case, `run` the variance of their mean, `residual` what both variances hold twice."""
+class Scatter:
+    """Variances per stratum: `cases` of the mean over runs of the candidate, the baseline and their difference, as far as there are; `residual` of each side."""
 
-    runs: int
-    cases: Floats
-    run: Floats
-    residual: Floats
+    cases: list[Floats]
+    residual: list[Floats]
 
 
-def side(matrix: Floats, layout: Layout) -> Side:
-    """Of pseudo-values (k runs, n cases)."""
-    runs, cases = len(matrix), matrix.mean(axis=0)
-    nothing = np.zeros(layout.size)
-    if runs < 2:
-        return Side(runs, cases, nothing, nothing)
-    per_run = np.stack([layout.means(row) for row in matrix])
-    centre = cases - layout.means(cases)[layout.codes]
-    squares = sum((layout.squares(row - mean[layout.codes] - centre) for row, mean in zip(matrix, per_run, strict=True)), nothing)
-    scale = (layout.clusters - 1) * ((runs - 1) * runs) * layout.n**2
-    return Side(runs, cases, per_run.var(axis=0, ddof=1) / runs, np.nan_to_num(ratio(layout.clusters * squares, scale)))
-
-
-def estimate(layout: Layout, ours: Side, theirs: Side | None = None) -> RecipeEstimate:
-    """Section "several runs": variance = cases + runs - residual, floored at the larger of the first two. All strata at once.
-
-    One baseline run makes the claim "this recipe against that artefact": its run-to-run variance is then 0, not estimated.
-    """
-    sides = [ours] if theirs is None else [ours, theirs]
-    signed = ours.cases if theirs is None else ours.cases - theirs.cases
-    value, groups, more = layout.means(signed), layout.clusters, layout.clusters - 1
-    case = _real(ratio(groups * layout.squares(signed - value[layout.codes]), more * layout.n**2))
-    run, residual = (sum((getattr(each, name) for each in sides), np.zeros(layout.size)) for name in ("run", "residual"))
-    run = _real(run)
-    squares = np.nan_to_num(ratio(case**2, more)) + sum(each.run**2 / (each.runs - 1) for each in sides if each.runs > 1)
-    return RecipeEstimate(
-        value=value,
-        variance=np.where(layout.n > 0, np.maximum(case + run - residual, np.maximum(case, run)), np.nan),
-        degrees=np.where(squares > 0, ratio((case + run) ** 2, squares), np.maximum(more, 1.0)),
-        cases=layout.n,
-        clusters=groups,
-        runs=ours.runs,
-        baseline_runs=None if theirs is None else theirs.runs,
-    )
-
-
-def _real(variance: Floats) -> Floats:
-    """0 for undefined, and for what rounding leaves where nothing varies: a variance of a share of 10⁸ cases is still far larger."""
-    return np.where(np.nan_to_num(variance) > ROUNDING, variance, 0.0)
-
-
-def recipe(candidate: ArrayLike, baseline: ArrayLike | None = None, clusters: Ints | None = None) -> RecipeEstimate:
-    """`estimate` of one stratum: `candidate` (k, n) and `baseline` (k', n) are pseudo-values on the same cases, `clusters` (n,) codes."""
-    arms = [np.atleast_2d(floats(arm)) for arm in (candidate, baseline) if arm is not None]
-    n = arms[0].shape[1]
-    unit = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-    layout = Layout(np.zeros(n, dtype=np.int64), 1, unit, np.zeros(int(unit.max(initial=-1)) + 1, dtype=np.int64))
-    found = estimate(layout, *(side(arm, layout) for arm in arms))
-    names = ("value", "variance", "degrees", "cases", "clusters")
-    return replace(found, **{name: getattr(found, name)[0] for name in names})
+def scatter(sides: Sequence[Floats], layout: Layout) -> Scatter:
+    """Of pseudo-values (runs, n) of the candidate, and of the baseline where there is one."""
+    means = [matrix.mean(axis=0) for matrix in sides]
+    means += [means[0] - means[1]] if len(sides) > 1 else []
+    return Scatter([layout.variance(mean) for mean in means], [residual(matrix, layout) for matrix in sides])
 
 
 def residual_variance(matrix: Floats) -> float:
@@ -191,3 +131,28 @@ def underspecification(
     low = (squared / edge) ** 0.5
     agreement = optional(spearman(home, stress)) if runs > 2 else None
     return Underspecification(index=squared**0.5, low=low, high=(squared * edge) ** 0.5, spearman=agreement, flagged=low > 1)
+
+
+RunValues = tuple[Floats, float, int]  # each run's value (k,), the residual variance of its cases, and their number
+
+
+def replicates_entry(
+    metric: str, counts: tuple[int, int], runs: Mapping[str, RunValues], order: Sequence[str], home: str | None, level: float
+) -> dict[str, Any]:
+    """How far the seeds spread in each stratum, and whether they agree at home and disagree elsewhere, as plain JSON values.
+
+    `counts`: replicates of candidate and baseline; `runs`: by stratum, empty for a single run; `home` names the stratum where seeds should agree.
+    """
+    strata = []
+    for name in order if runs else []:
+        values, _, n = runs[name]
+        shown = values.size >= LEAST_RUNS_FOR_SD and n
+        sd = float(np.std(values, ddof=1)) if shown else float("nan")
+        low, high = spread_interval(sd, values.size, level)
+        entry: dict[str, Any] = {"stratum": name, "n": n, "values": [optional(v) for v in values], "mean": optional(values.mean())}
+        entry |= {"sd": optional(sd), "sd_low": optional(low), "sd_high": optional(high)}
+        if home is not None and home in runs and name != home and n:
+            at_home, residual, cases = runs[home]
+            entry["underspecification"] = asdict(underspecification(at_home, values, residual, cases, level))
+        strata.append(entry)
+    return {"candidate": counts[0], "baseline": counts[1], "metric": metric, "home": home, "strata": strata}

@@ -7,28 +7,25 @@ and, where there are several, the artefact (replicate 0), which is what checks j
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, Floats, optional
+from evaluation.engine.arrays import BadInput, optional
 from evaluation.engine.artefact import Artefact
 from evaluation.engine.calibration import calibration_details
 from evaluation.engine.caution import Caution, caution
 from evaluation.engine.compare import Flips
 from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_codes
+from evaluation.engine.entries import Entry, entry_of
 from evaluation.engine.estimates import Column, Settings
 from evaluation.engine.figures import FlipFigures
 from evaluation.engine.intervals import exact_upper
 from evaluation.engine.metrics import Metric, metric_of, registry
-from evaluation.engine.recipes import Estimates, Ranged, recipe_interval
-from evaluation.engine.replicates import residual_variance, spread_interval, underspecification
+from evaluation.engine.over_runs import OverRuns, over_runs
+from evaluation.engine.replicates import RunValues, replicates_entry, residual_variance
 from evaluation.engine.sanity import label_findings, score_findings
 from evaluation.engine.strata import Block, Strata, each_block, names_of, with_all
-
-Entry = dict[str, Any]
-LEAST_RUNS_FOR_SD = 3
 
 
 def comparison_of(
@@ -68,9 +65,9 @@ def report(
     metrics = _chosen(comparison.task, only)
     entries: dict[str, list[Entry]] = {}
     flips: dict[str, Entry] = {}
-    runs: dict[str, tuple[Floats, float, int]] = {}
+    runs: dict[str, RunValues] = {}
     for block in each_block(wanted, comparison.cases, comparison.clusters):
-        part = _BlockReport(comparison, block, settings, metrics)
+        part = BlockReport(comparison, block, settings, metrics)
         entries |= part.entries()
         flips |= part.flips()
         runs |= part.runs()
@@ -81,7 +78,7 @@ def report(
         "flips": {**{k: v for k, v in flips["all"].items() if k != "stratum"}, "strata": [flips[name] for name in order]}
         if flips
         else None,
-        "replicates": _replicates(comparison, runs, order, home, level),
+        "replicates": replicates_entry("accuracy", (len(comparison.candidate), len(comparison.baseline)), runs, order, home, level),
         "sanity": _sanity(comparison),
         "confusion": _confusion(comparison),
         "calibration": calibration_details(comparison) if any(metric.needs == "probabilities" for metric in metrics) else None,
@@ -104,92 +101,70 @@ def _confusion(comparison: Comparison) -> Entry:
     return {"classes": list(comparison.task.classes), "candidate": counts[0], "baseline": counts[1] if len(counts) > 1 else None}
 
 
-class OverRuns:
-    """What several replicates say about one metric, over the strata of a block: mean, interval, difference in which runs and cases are random."""
-
-    def __init__(self, metric: Ranged, ours: Floats, theirs: Floats | None, estimates: Estimates, level: float) -> None:
-        self.ours, self.theirs = ours, theirs
-        self.mean, self.defined = ours.mean(axis=0), ~np.asarray(np.isnan(ours).any(axis=0))
-        self.sd = np.std(ours, axis=0, ddof=1) if len(ours) >= LEAST_RUNS_FOR_SD else np.full(self.mean.size, np.nan)
-        self.own = recipe_interval(estimates.candidate, metric, self.mean, level) if len(ours) > 1 else None
-        if theirs is None or estimates.baseline is None or estimates.difference is None:
-            self.difference = None
-            return
-        self.their_mean, self.both = theirs.mean(axis=0), self.defined & ~np.asarray(np.isnan(theirs).any(axis=0))
-        self.their_own = recipe_interval(estimates.baseline, metric, self.their_mean, level) if len(theirs) > 1 else None
-        self.difference = estimates.difference
-        self.gap = self.mean - self.their_mean
-        low, high = self.difference.interval(level, low=-np.inf, high=np.inf)
-        shift, reach = self.gap - self.difference.value, metric.high - metric.low  # pseudo-values centre on the value only to first order
-        self.low, self.high, self.p = np.maximum(low + shift, -reach), np.minimum(high + shift, reach), self.difference.p()
-
-    def enter(self, entry: Entry, stratum: int) -> None:
-        """Replace the artefact's figures by those over replicates and keep the former under `artefact`."""
-        entry["artefact"] = {key: entry[key] for key in ("value", "low", "high", "method", "difference")}
-        entry["sd"] = optional(self.sd[stratum])
-        if not self.defined[stratum]:
-            entry |= {"value": None, "low": None, "high": None, "method": None, "difference": None}
-            entry["undefined"] = entry["undefined"] or "undefined in some replicates"
-            return
-        if self.own is not None:
-            entry["value"] = float(self.mean[stratum])
-            if not np.isnan(self.own[0][stratum]):
-                entry |= {"low": float(self.own[0][stratum]), "high": float(self.own[1][stratum]), "method": "variance components"}
-        if self.theirs is None or self.difference is None or not self.both[stratum]:
-            return
-        if self.their_own is not None:
-            entry["baseline"]["value"] = float(self.their_mean[stratum])
-            if not np.isnan(self.their_own[0][stratum]):
-                entry["baseline"] |= {"low": float(self.their_own[0][stratum]), "high": float(self.their_own[1][stratum])}
-        if self.difference.variance[stratum] > 0:
-            method = "variance components" if len(self.theirs) > 1 else "variance components, recipe against this artefact"
-            numbers = {"value": self.gap, "low": self.low, "high": self.high, "p": self.p}
-            entry["difference"] = {name: float(column[stratum]) for name, column in numbers.items()} | {"method": method}
-
-
-class _BlockReport:
+class BlockReport:
     """The entries of one block of disjoint strata."""
 
     def __init__(self, comparison: Comparison, block: Block, settings: Settings, metrics: Sequence[Metric]) -> None:
         self.comparison, self.block, self.settings, self.metrics = comparison, block, settings, metrics
         self.artefact = Artefact(comparison, block, settings, metrics)
         self.recipes = self.artefact.recipes
-        self.several = len(comparison.candidate) > 1 or len(comparison.baseline) > 1
 
     def entries(self) -> dict[str, list[Entry]]:
         out: dict[str, list[Entry]] = {name: [] for name in self.block.names}
         supports = self._supports
-        for metric in self.metrics:
+        several = [self._columns(pair) for pair in range(1, self.comparison.pairs)]
+        for number, metric in enumerate(self.metrics):
             column = self.artefact.column(metric)
-            values = self.recipes.values(metric, False)
-            over_runs = self._over_runs(metric, values) if self.several else None
-            runs = [[optional(value) for value in of_runs] for of_runs in values.T.tolist()]
+            over_runs = self._over_runs(metric, [column, *(columns[number] for columns in several)]) if several else None
             about = metric.index if metric.index is not None else self.comparison.task.positive
             for stratum, name in enumerate(self.block.names):
-                entry = self._entry(metric, column, stratum, name)
-                entry["n_positive"] = None if about is None else supports[stratum][about]
-                entry["caution"] = self._caution(metric, entry, stratum)
+                entry = self._entry(metric, column, stratum, None if about is None else supports[stratum][about])
                 if metric.macro:
                     entry["left_out"] = [c for c, held in zip(self.comparison.task.classes, supports[stratum], strict=True) if not held]
-                entry["replicates"] = runs[stratum]
                 if over_runs is not None:
                     over_runs.enter(entry, stratum)
                 out[name].append(entry)
         return out
 
-    def _caution(self, metric: Metric, entry: Entry, stratum: int) -> Caution | None:
-        """None, or why the intervals of this entry may be too narrow."""
-        if entry["low"] is None:
-            return None
-        positives, n = entry["n_positive"], entry["n"]
+    def _columns(self, pair: int) -> list[Column]:
+        """What one replicate against one says, metric by metric."""
+        artefact = Artefact(self.comparison.pair(pair), self.block, self.settings, self.metrics, tested=False)
+        return [artefact.column(metric) for metric in self.metrics]
+
+    def _over_runs(self, metric: Metric, columns: Sequence[Column]) -> OverRuns:
+        """The figures over replicates of one metric in every stratum."""
+        scatter = self.recipes.scatter(metric)
+        counts = [len(side) for side in (self.comparison.candidate, self.comparison.baseline) if side]
+        return over_runs(columns, counts, scatter, (metric.low, metric.high), self.settings.level)
+
+    def _entry(self, metric: Metric, column: Column, stratum: int, positives: int | None) -> Entry:
+        """The artefact's figures; where there is one replicate on each side they are the report's."""
+        sides, gap = column.at(stratum)
+        n, clusters = self._sizes[stratum]
+        return entry_of(
+            metric.id,
+            self.block.names[stratum],
+            sides,
+            gap,
+            level=self.settings.level,
+            n=n,
+            clusters=clusters,
+            n_positive=positives,
+            caution=self._caution(metric, stratum, positives) if n else None,
+            replicates=[sides[0].value],
+        )
+
+    def _caution(self, metric: Metric, stratum: int, positives: int | None) -> Caution | None:
+        """None, or why the intervals of this metric may be too narrow in this stratum, which has cases."""
+        n, clusters = self._sizes[stratum]
         sizes = self._supports[stratum] if positives is None else (positives, n - positives)
-        clusters = entry["clusters"] if entry["clusters"] < n else None
-        return caution(metric.name, smallest=min(size for size in sizes if size > 0), errors=self._errors[stratum], clusters=clusters)
+        smallest = min(size for size in sizes if size > 0)
+        return caution(metric.name, smallest=smallest, errors=self._errors[stratum], clusters=clusters if clusters < n else None)
 
     @cached_property
     def _supports(self) -> list[list[int]]:
         """Per stratum the cases of each class. Here and below plain numbers: one by one, those of an array take ten times as long."""
-        support: list[list[int]] = self.artefact.tables[0].support.astype(np.int64).tolist()
+        support: list[list[int]] = self.artefact.tables[0].support.astype(np.int64).tolist() if self.block.size else []
         return support
 
     @cached_property
@@ -203,33 +178,6 @@ class _BlockReport:
         """Per stratum its cases and its clusters."""
         return list(zip(self.block.n.tolist(), self.block.clusters_per_stratum.tolist(), strict=True))
 
-    def _over_runs(self, metric: Metric, values: Floats) -> OverRuns:
-        """The figures over replicates of one metric in every stratum."""
-        theirs = self.recipes.values(metric, True) if self.comparison.baseline else None
-        return OverRuns(metric, values, theirs, self.recipes.estimates(metric), self.settings.level)
-
-    def _entry(self, metric: Metric, column: Column, stratum: int, name: str) -> Entry:
-        """The artefact's figures; where there is one replicate on each side they are the report's."""
-        ours, gap = column.candidate[stratum], column.difference[stratum] if column.difference else None
-        theirs = column.baseline[stratum] if column.baseline else None
-        n, clusters = self._sizes[stratum]
-        return {
-            "metric": metric.id,
-            "stratum": name,
-            "value": ours.value,
-            "low": ours.low,
-            "high": ours.high,
-            "level": self.settings.level,
-            "method": ours.method,
-            "n": n,
-            "n_positive": None,
-            "denominator": ours.n,
-            "clusters": clusters,
-            "baseline": None if theirs is None else {"value": theirs.value, "low": theirs.low, "high": theirs.high, "n": n},
-            "difference": None if gap is None else dict(vars(gap)),
-            "undefined": ours.undefined,
-        }
-
     def flips(self) -> dict[str, Entry]:
         """Newly wrong and newly right of replicate 0 against replicate 0, per stratum."""
         if not self.comparison.baseline:
@@ -240,7 +188,7 @@ class _BlockReport:
             name: _flip_entry(name, figures, stratum, int(new[stratum]), int(old[stratum])) for stratum, name in enumerate(self.block.names)
         }
 
-    def runs(self) -> dict[str, tuple[Floats, float, int]]:
+    def runs(self) -> dict[str, RunValues]:
         """Per stratum each run's accuracy, the residual variance of correctness, and n."""
         if len(self.comparison.candidate) < 2:
             return {}
@@ -274,36 +222,6 @@ def _flip_entry(name: str, figures: FlipFigures, stratum: int, new: int, old: in
         "p": optional(figures.p[0, stratum]) if n else None,
         "p_exact": optional(figures.p_exact[0, stratum]) if n else None,
     }
-
-
-def _replicates(
-    comparison: Comparison, runs: dict[str, tuple[Floats, float, int]], order: Sequence[str], home: str | None, level: float
-) -> Entry:
-    """How far the seeds spread in each stratum, and whether they agree at home and disagree elsewhere."""
-    out: Entry = {
-        "candidate": len(comparison.candidate),
-        "baseline": len(comparison.baseline),
-        "metric": "accuracy",
-        "home": home,
-        "strata": [],
-    }
-    for name in order if runs else []:
-        values, _, n = runs[name]
-        count = values.size
-        sd = float(np.std(values, ddof=1)) if n else float("nan")
-        low, high = spread_interval(sd, count, level)
-        shown = count >= LEAST_RUNS_FOR_SD
-        entry: Entry = {"stratum": name, "n": n, "values": [optional(v) for v in values], "mean": optional(values.mean())}
-        entry |= {
-            "sd": optional(sd) if shown else None,
-            "sd_low": optional(low) if shown else None,
-            "sd_high": optional(high) if shown else None,
-        }
-        if home is not None and home in runs and name != home and n:
-            at_home, residual, cases = runs[home]
-            entry["underspecification"] = asdict(underspecification(at_home, values, residual, cases, level))
-        out["strata"].append(entry)
-    return out
 
 
 def _sanity(comparison: Comparison) -> list[Entry]:

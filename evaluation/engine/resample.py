@@ -8,7 +8,7 @@ permutation swaps the two models' answers within a unit.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -125,6 +125,19 @@ class Values:
 
     sample: Sample
     metrics: Sequence[Metric]
+    _kept: "dict[float, list[Intervals]]" = field(default_factory=dict, repr=False)
+
+    def keep(self, level: float, of_arms: "Sequence[Intervals]") -> None:
+        """Remember the `level_intervals` of every arm for `ends`."""
+        self._kept[level] = list(of_arms)
+
+    def ends(self, row: int, level: float) -> list[tuple[float, float]]:
+        """Per arm the interval of one metric, which is computed alone unless all of that level are kept."""
+        found, place = self._kept.get(level), row
+        if found is None:
+            one = self.only(row)
+            found, place = [level_intervals([one], arm, level)[0] for arm in range(self.sample.arms)], 0
+        return [(float(each.low[place]), float(each.high[place])) for each in found]
 
     def _of(self, tables: Sequence[Table]) -> list[Floats]:
         return [np.stack([metric.value(table) for metric in self.metrics]) for table in tables]
@@ -343,9 +356,8 @@ def smallest(sample: Sample) -> float:
 
 def table_levels(values: Values, row: int, alpha: float) -> tuple[tuple[float, float], tuple[float, float]]:
     """Both arms' intervals of one metric, each bound one-sided at 1 - alpha."""
-    one = values.only(row)
-    new, old = (level_intervals([one], arm, 1 - 2 * alpha)[0] for arm in (0, 1))
-    return (float(new.low[0]), float(new.high[0])), (float(old.low[0]), float(old.high[0]))
+    new, old = values.ends(row, round(1 - 2 * alpha, 12))
+    return new, old
 
 
 def _jackknife(left_out: Floats, estimate: Floats, sample: Sample, level: float) -> Pair:

@@ -16,7 +16,7 @@ from scipy import special
 
 from evaluation.engine.arrays import Bools, Floats, Ints, optional, ratio
 from evaluation.engine.auc import FEW, auc_interval, difference_interval, difference_p, few_interval
-from evaluation.engine.compare import square_and_add
+from evaluation.engine.compare import square_and_add, tango
 from evaluation.engine.data import Arm, Comparison
 from evaluation.engine.draws import MOST_DRAWN, Draws, kinds_of, units_by_content
 from evaluation.engine.estimates import Column, Estimate, Gap, Settings, nothing
@@ -25,12 +25,13 @@ from evaluation.engine.intervals import Pair, clopper_pearson, clustered_share, 
 from evaluation.engine.metrics import Metric
 from evaluation.engine.precision import logit_interval
 from evaluation.engine.ranked import influence_variance
-from evaluation.engine.resample import bca, percentiles
+from evaluation.engine.resample import SAME, bca, percentiles
 from evaluation.engine.scored import Scored, Scorer, mean_variance
 from evaluation.engine.seeds import generator
 from evaluation.engine.square_and_add import Triple, capped, implied_correlation
 from evaluation.engine.strata import Block
 
+JOINED = {"roc_auc", "average_precision"}
 Bounds = tuple[Floats, Floats, list[str]]
 
 
@@ -115,16 +116,14 @@ class ScoreColumns:
         )
 
     def few(self, metric: Metric, new: Scored, old: Scored) -> Bools:
-        """Strata whose difference of two AUCs is by square-and-add: fewer than 50 cases of a class, and both vary."""
-        return np.asarray((metric.name == "roc_auc") & (new.smaller < FEW) & (new.variance > 0) & (old.variance > 0))
+        """Strata whose difference is by square-and-add unless it is drawn: of areas that stand on fewer than 50 cases, where both vary."""
+        return np.asarray((metric.name in JOINED) & (new.smaller < FEW) & (new.variance > 0) & (old.variance > 0))
 
-    def few_levels(self, sides: Sequence[Scored], here: Ints, level: float) -> list[Triple]:
-        """(value, low, high) of each side's AUC in the strata `here`."""
-        sizes = [(side.smaller[here], self.block.n[here] - side.smaller[here]) for side in sides]
-        return [
-            (side.value[here], *few_interval(side.value[here], side.variance[here], *size, level)[:2])
-            for side, size in zip(sides, sizes, strict=True)
-        ]
+    def few_levels(self, metric: Metric, sides: Sequence[Scored], here: Ints, level: float) -> list[Triple]:
+        """(value, low, high) of each side in the strata `here`."""
+        make = self._rank if metric.family == "rank" else self._by_influence
+        found = [make(metric, arm, side, level) for arm, side in zip(self.comparison.artefacts, sides, strict=True)]
+        return [(side.value[here], low[here], high[here]) for side, (low, high, _) in zip(sides, found, strict=True)]
 
     def _loss(self, metric: Metric, arm: Arm, side: Scored, level: float) -> Bounds:
         """Student's t, cut to the range; a loss that does not vary as if it were a share of its range; without an end there is no interval."""
@@ -248,14 +247,14 @@ class ScoreColumns:
         here = np.flatnonzero(self.few(metric, new, old))
         if here.size:
             correlation = implied_correlation(new.variance[here], old.variance[here], variance[here])
-            levels = self.few_levels(sides, here, self.settings.level)
+            levels = self.few_levels(metric, sides, here, self.settings.level)
             low[here], high[here] = square_and_add(levels[0], levels[1], capped(correlation, new.smaller[here]))
             for s in here.tolist():
-                methods[s] = "square-and-add, delong p"
+                methods[s] = f"square-and-add, {'delong' if metric.family == 'rank' else 'influence'} p"
         for s, ours in (drawn[0] if drawn else {}).items():
             if s in drawn[1]:
                 common = ours - drawn[1][s]
-                low[s], high[s], p[s], methods[s] = self._drawn_gap(common[~np.isnan(common)], s, difference[s])
+                low[s], high[s], p[s], methods[s] = self._drawn_gap(common[~np.isnan(common)], self._spare(metric, new), s, difference[s])
         return [
             None if np.isnan(value) else Gap(value=value, low=optional(low[s]), high=optional(high[s]), p=optional(p[s]), method=methods[s])
             for s, value in enumerate(difference.tolist())
@@ -278,17 +277,23 @@ class ScoreColumns:
         reach = metric.high - metric.low
         half = t_quantile(level, new.degrees) * spread
         p = np.where(difference == 0, 1.0, 2 * special.stdtr(np.maximum(new.degrees, 1), -np.nan_to_num(ratio(np.abs(difference), spread))))
-        spare = self.spare()
-        low = np.where(varied, np.maximum(difference - half, -reach), np.minimum(spare[0], difference))
-        high = np.where(varied, np.minimum(difference + half, reach), np.maximum(spare[1], difference))
+        least, most, spare = self._spare(metric, new)
+        low = np.where(varied, np.maximum(difference - half, -reach), np.minimum(least, difference))
+        high = np.where(varied, np.minimum(difference + half, reach), np.maximum(most, difference))
         plain = "student t, paired" if metric.family == "loss" else "influence paired"
-        return low, high, p, [plain if each else "tango on flips" for each in varied]
+        return low, high, p, [plain if each else spare for each in varied]
 
-    def _drawn_gap(self, common: Floats, stratum: int, value: float) -> tuple[float, float, float, str]:
-        """Percentiles of common draws, and the p at which they would just exclude 0; Tango on the flips where they have no width."""
-        if common.size < max(20, self.settings.resamples // 2) or np.ptp(common) == 0:
-            low, high = (float(bound[stratum]) for bound in self.spare())
-            return min(low, value), max(high, value), 1.0, "tango on flips"
+    def _spare(self, metric: Metric, new: Scored) -> tuple[Floats, Floats, str]:
+        """Where a difference does not vary: Tango on the flips; of average precision, which stands on the cases of its class, Tango of none among these."""
+        if metric.name == "average_precision":
+            return *tango(0, 0, new.smaller, self.settings.level), "tango on the class"
+        return *self.spare(), "tango on flips"
+
+    def _drawn_gap(self, common: Floats, spare: tuple[Floats, Floats, str], stratum: int, value: float) -> tuple[float, float, float, str]:
+        """Percentiles of common draws, and the p at which they would just exclude 0; `spare` where they have no width."""
+        if common.size < max(20, self.settings.resamples // 2) or np.ptp(common) <= SAME:
+            least, most, method = spare
+            return min(float(least[stratum]), value), max(float(most[stratum]), value), 1.0, method
         low, high = percentiles(common, self.settings.level)
         beyond = min(int((common <= 0).sum()), int((common >= 0).sum()))
         return min(low, value), max(high, value), min(2 * (1 + beyond) / (1 + common.size), 1.0), "bootstrap percentile"

@@ -177,7 +177,7 @@ class RunReport(ProjectAPI):
 
     can: ClassVar[dict[str, Can]] = {"GET": Can.VIEW}
 
-    @extend_schema(operation_id="run_report", responses={200: dict, 409: OpenApiResponse(description="not finished")})
+    @extend_schema(operation_id="run_report", responses={200: shapes.ReportAnswer, 409: OpenApiResponse(description="not finished")})
     def get(self, request: Request, project: str, number: int) -> Response:
         """409 until the run has succeeded."""
         read_parameters(request, Parameters)

@@ -1,10 +1,11 @@
 """How runs look in JSON, and what starting one takes."""
 
-from typing import Any
+from typing import Any, get_args
 
 from django.conf import settings
 from rest_framework import serializers
 
+from evaluation.engine.caution import Caution
 from evaluation.registry.serializers import StrictSerializer
 from evaluation.runs import steps
 from evaluation.runs.models import Run
@@ -51,6 +52,55 @@ class RunAnswer(serializers.Serializer[Any]):
 class AcceptedAnswer(serializers.Serializer[Any]):
     rows = serializers.IntegerField()
     sha256 = serializers.CharField()
+
+
+class IntervalAnswer(serializers.Serializer[Any]):
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+
+
+class DifferenceAnswer(IntervalAnswer):
+    p = serializers.FloatField(allow_null=True)
+    method = serializers.CharField(allow_null=True)
+
+
+class BaselineAnswer(IntervalAnswer):
+    n = serializers.IntegerField()
+
+
+class EntryAnswer(IntervalAnswer):
+    """One metric in one stratum. A value that does not exist is null, and `undefined` says why."""
+
+    metric = serializers.CharField()
+    stratum = serializers.CharField()
+    level = serializers.FloatField()
+    method = serializers.CharField(allow_null=True)
+    n = serializers.IntegerField()
+    n_positive = serializers.IntegerField(allow_null=True)
+    denominator = serializers.IntegerField(allow_null=True)
+    clusters = serializers.IntegerField()
+    baseline = BaselineAnswer(allow_null=True)
+    difference = DifferenceAnswer(allow_null=True)
+    undefined = serializers.CharField(allow_null=True)
+    caution = serializers.ChoiceField(
+        choices=get_args(Caution),
+        allow_null=True,
+        help_text="Why the interval may be too narrow, as a code; null where nothing is known against it.",
+    )
+    replicates = serializers.ListField(child=serializers.FloatField(allow_null=True))
+    artefact = serializers.DictField(required=False, help_text="With several replicates: the figures of replicate 0, which checks judge.")
+    sd = serializers.FloatField(required=False, allow_null=True)
+
+
+class ReportAnswer(serializers.Serializer[Any]):
+    """Describes the report; it is answered as it is stored."""
+
+    format = serializers.CharField()
+    metrics = EntryAnswer(many=True)
+    flips = serializers.DictField(allow_null=True)
+    replicates = serializers.DictField()
+    sanity = serializers.ListField(child=serializers.DictField())
 
 
 def address_of(run: Run) -> str:

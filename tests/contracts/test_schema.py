@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 
+from evaluation.engine.caution import Caution
 from tests.contracts.test_permissions import NAMED
 
 METHODS = {"get", "post", "put", "patch", "delete"}
@@ -51,6 +52,14 @@ def _braces(route: str) -> str:
 
 def test_every_call_says_what_it_does(schema: Any) -> None:
     assert [operation["operationId"] for _, _, operation in _operations(schema) if not operation.get("description")] == []
+
+
+def test_a_reports_entry_is_described_with_its_caution(schema: Any) -> None:
+    answer = schema["paths"]["/api/v1/projects/{project}/runs/{number}/report/"]["get"]["responses"]["200"]
+    assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ReportAnswer"}
+    caution = schema["components"]["schemas"]["EntryAnswer"]["properties"]["caution"]
+    assert "may be too narrow" in caution["description"]
+    assert set(schema["components"]["schemas"]["CautionEnum"]["enum"]) == set(get_args(Caution))
 
 
 @pytest.mark.django_db

@@ -5,8 +5,9 @@ import pytest
 
 from evaluation.engine.caution import caution, mean_caution
 from evaluation.engine.data import Task, arm
+from evaluation.engine.entries import Entry
 from evaluation.engine.regression import regression_report
-from evaluation.engine.report import Entry, comparison_of, report
+from evaluation.engine.report import comparison_of, report
 
 TASK = Task(("no", "yes"), 1)
 

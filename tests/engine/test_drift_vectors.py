@@ -146,6 +146,43 @@ def test_calibrated_confidence_estimates_accuracy() -> None:
     assert covered / given > 0.92
 
 
+def patients(rng: np.random.Generator, groups: int, size: int, shared: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Honest confidence, and right or wrong by luck that the cases of a patient have in common with probability `shared`."""
+    unit = np.repeat(np.arange(groups), size)
+    confidence = np.repeat(rng.uniform(0.6, 0.9, groups), size)
+    luck = np.where(rng.random(unit.size) < shared, rng.random(groups)[unit], rng.random(unit.size))
+    return confidence, luck < confidence, unit
+
+
+def test_cases_of_one_patient_are_right_together() -> None:
+    rng = np.random.default_rng(10)
+    covered, plain, given = 0, 0, 0
+    for _ in range(100):
+        (confidence, right, home), (away, hits, unit) = patients(rng, 3000, 5, 0.8), patients(rng, 40, 20, 0.8)
+        found = estimated_accuracy(confidence, right, away, clusters=home, production_clusters=unit)
+        alone = estimated_accuracy(confidence, right, away, margin=1.0)
+        if found.value is not None:
+            given += 1
+            covered += found.low <= hits.mean() <= found.high
+        if alone.value is not None:
+            plain += alone.low <= hits.mean() <= alone.high
+    assert given >= 90
+    assert covered / given > 0.9
+    assert plain < 60, "without clusters the interval is far too narrow, or honest confidence is taken for dishonest"
+
+
+def test_clusters_of_one_change_nothing_and_copies_add_nothing() -> None:
+    rng = np.random.default_rng(11)
+    confidence, right = calibrated(rng, 3000, 0.5, 1.0)
+    plain = estimated_accuracy(confidence, right, confidence[:50])
+    alone = estimated_accuracy(confidence, right, confidence[:50], clusters=np.arange(3000), production_clusters=None)
+    assert alone == plain
+    twice = estimated_accuracy(np.repeat(confidence, 2), np.repeat(right, 2), confidence[:50], clusters=np.repeat(np.arange(3000), 2))
+    assert (twice.low, twice.high) == pytest.approx((plain.low, plain.high), abs=2e-4)
+    with pytest.raises(BadInput, match="cannot be estimated"):
+        estimated_accuracy(confidence, right, confidence[:50], production_clusters=np.arange(50) // 2)
+
+
 def test_dishonest_confidence_is_refused_with_the_reason() -> None:
     rng = np.random.default_rng(9)
     confidence, _ = calibrated(rng, 4000, 0.5, 1.0)

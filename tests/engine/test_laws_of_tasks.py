@@ -200,7 +200,7 @@ class DetectionTests:
         return detection_report(Detection(where, found, [given]), [], seed=SEED, resamples=20)
 
     def test_the_order_of_images_does_not_matter(self) -> None:
-        _same(self._of(range(12)), self._of(np.random.default_rng(2).permutation(12).tolist()))
+        _same(self._of(range(12)), self._of(np.random.default_rng(2).permutation(12).tolist()), ("value", "low", "high"))
 
     def test_names_of_classes_do_not_matter(self) -> None:
         one, other = self._of(range(12)), self._of(range(12), ("z", "a"))

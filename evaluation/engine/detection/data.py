@@ -6,6 +6,8 @@ ids (integers from 0, strings); inside they are indices, so what they are called
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats
 from evaluation.engine.data import cluster_codes
+
+Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,11 @@ class Objects:
     def counted(self) -> Bools:
         return ~(self.crowd | self.ignore)
 
+    @property
+    def table(self) -> tuple[Ints, Floats]:
+        """Image (m,) and numbers (m, 8) of each row."""
+        return self.image, np.column_stack([self.label, self.boxes, self.areas, self.crowd, self.ignore])
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -70,6 +79,11 @@ class Predictions:
     scores: Floats
     missing: Bools
     invalid: Bools
+
+    @property
+    def table(self) -> tuple[Ints, Floats]:
+        """Image (d,) and numbers (d, 6) of each row; of the scores only their order."""
+        return self.image, np.column_stack([self.label, np.unique(self.scores, return_inverse=True)[1], self.boxes])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +120,29 @@ class Detection:
     def artefacts(self) -> tuple[Predictions, ...]:
         """Replicate 0 of the candidate and, where there is one, of the baseline."""
         return (self.candidate[0], *self.baseline[:1])
+
+    @cached_property
+    def contents(self) -> tuple[Words, Words]:
+        """What each image (images,) holds, as 64-bit words: truth and the artefacts' boxes, and besides those of the other replicates.
+
+        Equal for equal images, whatever they are called and wherever they stand.
+        """
+        first = [self.truth.table, *(each.table for each in self.artefacts)]
+        others = [each.table for each in (*self.candidate[1:], *self.baseline[1:])]
+        return _words(first, self.scene.size), _words([*first, *others], self.scene.size)
+
+
+def _words(tables: Sequence[tuple[Ints, Floats]], images: int) -> Words:
+    """A word for each image from the rows (image, numbers) of several tables; the order of an image's rows does not count."""
+    digests = [sha256() for _ in range(images)]
+    for image, rows in tables:
+        order = np.lexsort([*rows.T[::-1], image])
+        starts = np.searchsorted(image[order], np.arange(images + 1))
+        ordered = np.ascontiguousarray(rows[order] + 0.0)  # no -0
+        for number, digest in enumerate(digests):
+            part = ordered[starts[number] : starts[number + 1]]
+            digest.update(len(part).to_bytes(8, "little") + part.tobytes())
+    return np.array([int.from_bytes(digest.digest()[:8], "little") for digest in digests], dtype=np.uint64)
 
 
 def scene(

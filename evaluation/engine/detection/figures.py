@@ -134,24 +134,29 @@ class Gaps:
 
 
 def gaps(sample: Sample, flips: FlipFigures, level: float) -> Gaps:
-    """Percentiles of common draws and the exchange permutation; paired objects for recall, Student on unit sums for false positives."""
+    """Bounds as in `gap_bounds`; p by the exchange permutation, of recall by the paired objects, of false positives by signs of unit sums."""
+    value, p = sample.observed[0] - sample.observed[1], sample.swap_p()
+    p[ROW["recall"]] = np.append(flips.p, flips.p[-1])
+    by_sign = [sign_flip(column)[0] for column in (sample.tallies[0] - sample.tallies[1])[:, WRONG].T]
+    p[ROW["fp_per_image"]] = [*by_sign, by_sign[-1]]
+    return Gaps(value, np.where(np.isnan(value), np.nan, p), gap_bounds(sample, flips, level))
+
+
+def gap_bounds(sample: Sample, flips: FlipFigures, level: float) -> Bounds:
+    """Percentiles of common draws; paired objects for recall, Student on unit sums for false positives."""
     value = sample.observed[0] - sample.observed[1]
-    p, out = sample.swap_p(), Bounds.empty(value.shape)
+    out = Bounds.empty(value.shape)
     out.put(slice(None), *percentiles(sample.drawn[0] - sample.drawn[1], level), "bootstrap percentile, swap permutation")
     tango = flips.interval(level)
     low, high = (np.append(each, each[-1]) for each in tango)
     flat = ~np.isnan(value) & np.isnan(out.low) & (np.arange(len(value)) != ROW["fp_per_image"])[:, None]
     out.low[flat], out.high[flat] = np.minimum(low, value)[flat], np.maximum(high, value)[flat]
     out.method[flat] = "tango on flips"
-    recall, wrong = ROW["recall"], ROW["fp_per_image"]
     methods = np.where(flips.clustered, "tango, sign-flip, clusters", "tango, mcnemar mid-p").astype(object)
-    out.put(recall, *tango, np.append(methods, methods[-1]))
-    p[recall] = np.append(flips.p, flips.p[-1])
-    changed = sample.tallies[0][:, WRONG] - sample.tallies[1][:, WRONG]
-    out.put(wrong, *_changed_per_image(changed, sample.unit_images, level), "t on cluster sums, sign-flip")
-    by_sign = [sign_flip(column)[0] for column in changed.T]
-    p[wrong] = [*by_sign, by_sign[-1]]
-    return Gaps(value, np.where(np.isnan(value), np.nan, p), out)
+    out.put(ROW["recall"], *tango, np.append(methods, methods[-1]))
+    changed = (sample.tallies[0] - sample.tallies[1])[:, WRONG]
+    out.put(ROW["fp_per_image"], *_changed_per_image(changed, sample.unit_images, level), "t on cluster sums, sign-flip")
+    return out
 
 
 def _changed_per_image(changed: Floats, images: Floats, level: float) -> Pair:

@@ -38,7 +38,7 @@ def gather_detection(
 def _evidence(
     detection: Detection, arms: list[Matched], name: str, images: Ints, metric: Metric, seed: bytes, resamples: int
 ) -> StratumEvidence:
-    sample = Sample(arms, images, detection.scene.units, seed=seed, resamples=resamples, names=[metric.name])
+    sample = Sample(detection, arms, images, seed=seed, resamples=resamples, names=[metric.name])
     invalid = int(detection.candidate[0].invalid[images].sum())
     column = -1 if metric.index is None else metric.index
     objects = int(sample.tallies[0][:, OBJECTS, column].sum())

@@ -7,108 +7,130 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
-from scipy import special
 
 from evaluation.engine.arrays import Floats, Ints, optional
 from evaluation.engine.detection.data import Detection, Predictions
-from evaluation.engine.detection.figures import Bounds, Gaps, gaps, levels, object_flips, spread
+from evaluation.engine.detection.figures import Bounds, gap_bounds, gaps, levels, object_flips, spread
 from evaluation.engine.detection.flips import flip_entry
 from evaluation.engine.detection.froc import RATES
 from evaluation.engine.detection.metrics import AREA_OF, ROW, Metric, registry
 from evaluation.engine.detection.sampling import Sample
 from evaluation.engine.detection.sanity import findings
-from evaluation.engine.detection.tables import HITS, OBJECTS, WRONG, Matched, matched, of_block
-from evaluation.engine.estimates import Settings
-from evaluation.engine.intervals import t_quantile
-from evaluation.engine.report import LEAST_RUNS_FOR_SD, Entry
+from evaluation.engine.detection.tables import HITS, OBJECTS, WRONG, Matched, matched
+from evaluation.engine.entries import Entry, entry_of
+from evaluation.engine.estimates import Estimate, Gap, Settings, nothing
+from evaluation.engine.over_runs import OverRuns, Runs
+from evaluation.engine.replicates import RunValues, replicates_entry, residual_variance
 from evaluation.engine.strata import Strata, each_block, names_of, with_all
 
 
-def detection_report(detection: Detection, strata: Strata, *, seed: bytes, level: float = 0.95, resamples: int = 2000) -> Entry:
+def detection_report(
+    detection: Detection, strata: Strata, *, seed: bytes, level: float = 0.95, resamples: int = 2000, home: str | None = None
+) -> Entry:
     """Everything a run report says about these predictions.
 
     `strata` (of images) may overlap; "all" is put first if it is not among them. `seed`: from `seeds.seed_from`. Metrics follow the
-    strata's order, then the registry's. Artefacts are replicate 0 of each side; with several replicates the value is their mean.
+    strata's order, then the registry's. Artefacts are replicate 0 of each side; with several replicates the value is their mean. `home` names the
+    stratum in which seeds are expected to agree (on the recall), for the underspecification index.
     """
     settings = Settings(seed=seed, level=level, resamples=resamples)
     wanted = with_all(strata, detection.scene.size)
-    sides = [[matched(detection, each) for each in side] for side in (detection.candidate, detection.baseline)]
+    arms = [matched(detection, each) for side in (detection.candidate, detection.baseline) for each in side]
     entries: dict[str, list[Entry]] = {}
     flips: dict[str, Entry] = {}
+    runs: dict[str, RunValues] = {}
     for block in each_block(wanted, detection.scene.size, detection.scene.clusters):
-        runs = [[of_block(arm, block).values for arm in side] for side in sides]
-        for stratum, (name, rows) in enumerate(zip(block.names, block.members(), strict=True)):
-            values = [np.stack([run[stratum] for run in side]) if side else None for side in runs]
-            part = _Stratum(detection, name, block.rows[rows], [side[0] for side in sides if side], values, settings)
+        for name, rows in zip(block.names, block.members(), strict=True):
+            part = _Stratum(detection, arms, name, block.rows[rows], settings)
             entries[name] = part.entries()
-            if part.object_flips is not None:
-                flips[name] = flip_entry(name, part.sample, part.object_flips)
+            if part.flips is not None:
+                flips[name] = flip_entry(name, part.sample, part.flips)
+            if len(detection.candidate) > 1:
+                runs[name] = part.recalls()
     order = names_of(wanted)
+    counts = (len(detection.candidate), len(detection.baseline))
     return {
         "metrics": [entry for name in order for entry in entries[name]],
         "flips": {**{k: v for k, v in flips["all"].items() if k != "stratum"}, "strata": [flips[name] for name in order]}
         if flips
         else None,
-        "replicates": {"candidate": len(detection.candidate), "baseline": len(detection.baseline)},
+        "replicates": replicates_entry("recall", counts, runs, order, home, level),
         "missing": _missing(detection),
         "sanity": _sanity(detection),
     }
 
 
 class _Stratum:
-    """The entries of one stratum; `values` are those of every replicate of candidate and baseline (runs, 14, classes + 2)."""
+    """The entries of one stratum; `arms` are the candidate's replicates, then the baseline's."""
 
-    def __init__(
-        self, detection: Detection, name: str, images: Ints, arms: Sequence[Matched], values: Sequence[Floats | None], settings: Settings
-    ) -> None:
-        self.scene, self.name, self.settings = detection.scene, name, settings
-        self.runs = [side for side in values if side is not None]
-        self.sample = Sample(arms, images, detection.scene.units, seed=settings.seed, resamples=settings.resamples)
-        self.levels: list[Bounds] = []
-        self.object_flips, self.gaps = None, None
-        if len(arms) > 1:
-            self.object_flips = object_flips(self.sample)
-        if images.size:
-            self.levels = [levels(self.sample, arm, settings.level) for arm in range(len(arms))]
-            self.points = self.sample.froc_points[0]
-            self.gaps = None if self.object_flips is None else gaps(self.sample, self.object_flips, settings.level)
-        self.over_runs = _over_runs(self.sample, self.runs, settings.level) if images.size and max(map(len, self.runs)) > 1 else None
+    def __init__(self, detection: Detection, arms: Sequence[Matched], name: str, images: Ints, settings: Settings) -> None:
+        self.scene, self.name, self.level, self.ours = detection.scene, name, settings.level, len(detection.candidate)
+        self.all = Sample(detection, arms, images, seed=settings.seed, resamples=settings.resamples)
+        self.pairs = max(self.ours, len(arms) - self.ours)
+        self.over_runs = self._over_runs() if images.size and self.pairs > 1 else None
+        self.sample = self._pair(0)
+        self.values = self.sample.observed
+        self.levels = [levels(self.sample, arm, self.level) for arm in range(len(self.values))] if images.size else []
+        self.flips = object_flips(self.sample) if len(self.values) > 1 else None
+        self.gaps = gaps(self.sample, self.flips, self.level) if self.flips is not None and images.size else None
+
+    def _pair(self, number: int) -> Sample:
+        """One replicate against one; the shorter side begins anew when it is at its end."""
+        theirs = len(self.all.arms) - self.ours
+        return self.all.of([number % self.ours, *([self.ours + number % theirs] if theirs else [])])
+
+    def _over_runs(self) -> OverRuns:
+        drawn, kept = self.all.drawn, [levels(self.all, arm, self.level) for arm in range(len(self.all.arms))]
+        means, sides = [], []
+        for numbers in (range(self.ours), range(self.ours, len(kept))):
+            if numbers:
+                means.append(np.mean([drawn[number] for number in numbers], axis=0))
+                cases, each = _variance(means[-1]), np.mean([_variance(drawn[number]) for number in numbers], axis=0)
+                residual = np.maximum(each - cases, 0.0) / max(len(numbers) - 1, 1)
+                sides.append(
+                    _runs([self.all.observed[number] for number in numbers], [kept[number] for number in numbers], cases, residual)
+                )
+        top = np.where(np.arange(len(ROW)) == ROW["fp_per_image"], np.inf, 1.0)[:, None]
+        if len(sides) < 2:
+            return OverRuns(sides[0], None, None, (0.0, top), self.level)
+        pairs = [self._pair(number) for number in range(self.pairs)]
+        found = [gap_bounds(pair, object_flips(pair), self.level) for pair in pairs]
+        changes = _runs([pair.observed[0] - pair.observed[1] for pair in pairs], found, _variance(means[0] - means[1]), np.zeros(top.shape))
+        return OverRuns(sides[0], sides[1], changes, (0.0, top), self.level)
+
+    def recalls(self) -> RunValues:
+        """Each run's recall, the residual variance of found objects, and their number."""
+        counted = self.all.arms[0].truth.counted
+        found = np.stack([arm.found[counted] for arm in self.all.arms[: self.ours]]).astype(np.float64)
+        values = np.array([values[ROW["recall"], -1] for values in self.all.observed[: self.ours]])
+        return values, residual_variance(found), found.shape[1]
 
     def entries(self) -> list[Entry]:
         return [self._entry(metric) for metric in registry(self.scene.classes)]
 
     def _entry(self, metric: Metric) -> Entry:
         row, column = metric.row, -2 if metric.index is None else metric.index
-        entry: Entry = {"metric": metric.id, "stratum": self.name, **self._figures(row, column)}
-        if entry["value"] is None:
-            entry["undefined"] = metric.reason(self.scene.classes) if self.sample.images else "no images"
+        sides = [self._side(side, row, column, metric.reason(self.scene.classes)) for side in range(len(self.values))]
+        entry = entry_of(
+            metric.id,
+            self.name,
+            sides,
+            self._gap(row, column),
+            level=self.level,
+            n=self.sample.images,
+            n_positive=self._objects(row, column),
+            clusters=self.sample.units,
+            caution="approximate" if metric.coco else None,
+            replicates=[sides[0].value],
+        )
         if metric.coco and metric.index is None:
             entry["gating"] = self._gating(row)
         if metric.name == "froc":
-            points = self.points[metric.index if metric.index is not None else -1] if self.levels else np.full(len(RATES), np.nan)
+            points = self.sample.froc_points[0][metric.index if metric.index is not None else -1] if self.levels else [np.nan] * len(RATES)
             entry["points"] = [{"fp_per_image": rate, "sensitivity": optional(point)} for rate, point in zip(RATES, points, strict=True)]
         if self.over_runs is not None:
-            _enter(entry, self.over_runs, row, column)
+            self.over_runs.enter(entry, (row, column))
         return entry
-
-    def _figures(self, row: int, column: int) -> Entry:
-        """The artefact's figures."""
-        counts = self.sample.tallies[0][:, :, max(column, -1)].sum(axis=0)
-        denominator = {ROW["recall"]: counts[OBJECTS], ROW["precision"]: counts[HITS] + counts[WRONG]}.get(row)
-        ours, theirs = self._side(0, row, column), self._side(1, row, column) if len(self.runs) > 1 else None
-        return {
-            **ours,
-            "level": self.settings.level,
-            "n": self.sample.images,
-            "n_positive": self._objects(row, column),
-            "denominator": None if denominator is None else int(denominator),
-            "clusters": self.sample.units,
-            "baseline": None if theirs is None else {**{k: theirs[k] for k in ("value", "low", "high")}, "n": self.sample.images},
-            "difference": _difference(self.gaps, row, column),
-            "undefined": None,
-            "caution": "approximate" if row < len(AREA_OF) and ours["low"] is not None else None,
-            "replicates": [optional(value) for value in self.runs[0][:, row, column]],
-        }
 
     def _objects(self, row: int, column: int) -> int:
         """Objects the metric is about; of an AP of one size those of that size."""
@@ -116,17 +138,23 @@ class _Stratum:
         counts = arm.coco.counts[AREA_OF[row] if row < len(AREA_OF) else 0]
         return int((counts & (arm.truth.label == column)).sum() if column >= 0 else counts.sum())
 
-    def _side(self, side: int, row: int, column: int) -> Entry:
-        value = optional(self.runs[side][0, row, column])
-        if value is None or not self.levels:
-            return {"value": value, "low": None, "high": None, "method": None}
-        bounds = self.levels[side]
-        return {
-            "value": value,
-            "low": optional(bounds.low[row, column]),
-            "high": optional(bounds.high[row, column]),
-            "method": bounds.method[row, column],
-        }
+    def _side(self, side: int, row: int, column: int, reason: str) -> Estimate:
+        """The artefact's figure. A proportion at the operating point has its denominator."""
+        counts = self.sample.tallies[side][:, :, max(column, -1)].sum(axis=0)
+        denominator = {ROW["recall"]: counts[OBJECTS], ROW["precision"]: counts[HITS] + counts[WRONG]}.get(row)
+        n = None if denominator is None else int(denominator)
+        value = optional(self.values[side][row, column])
+        if value is None:
+            return nothing(reason if self.levels else "no images", n)
+        low, high, method = (getattr(self.levels[side], name)[row, column] for name in ("low", "high", "method"))
+        return Estimate(value=value, low=optional(low), high=optional(high), method=method, n=n)
+
+    def _gap(self, row: int, column: int) -> Gap | None:
+        if self.gaps is None or np.isnan(self.gaps.value[row, column]):
+            return None
+        value, p, bounds = float(self.gaps.value[row, column]), optional(self.gaps.p[row, column]), self.gaps.bounds
+        low, high = optional(bounds.low[row, column]), optional(bounds.high[row, column])
+        return Gap(value=value, low=low, high=high, p=p, method=bounds.method[row, column])
 
     def _gating(self, row: int) -> Entry | None:
         """The metric over the classes with enough objects, which is what checks judge; None where no class is left out."""
@@ -134,77 +162,23 @@ class _Stratum:
         present = self.sample.tallies[0][:, OBJECTS, :-1].sum(axis=0) > 0
         if not np.any(present & ~usable):
             return None
-        left_out = [self.scene.classes[k] for k in np.flatnonzero(present & ~usable)]
-        baseline = self._side(1, row, -1)["value"] if len(self.runs) > 1 else None
+        gap, values = self._gap(row, -1), [optional(values[row, -1]) for values in self.values]
         return {
-            "left_out": left_out,
-            "value": self._side(0, row, -1)["value"],
-            "baseline": baseline,
-            "difference": _difference(self.gaps, row, -1),
+            "left_out": [self.scene.classes[k] for k in np.flatnonzero(present & ~usable)],
+            "value": values[0],
+            "baseline": values[1] if len(values) > 1 else None,
+            "difference": None if gap is None else dict(vars(gap)),
         }
 
 
-def _difference(found: Gaps | None, row: int, column: int) -> Entry | None:
-    if found is None or np.isnan(found.value[row, column]):
-        return None
-    low, high = optional(found.bounds.low[row, column]), optional(found.bounds.high[row, column])
-    numbers = {"value": float(found.value[row, column]), "low": low, "high": high, "p": optional(found.p[row, column])}
-    return {**numbers, "method": found.bounds.method[row, column]}
+def _runs(values: Sequence[Floats], bounds: Sequence[Bounds], cases: Floats, residual: Floats) -> Runs:
+    low, high = (np.stack([getattr(each, end) for each in bounds]) for end in ("low", "high"))
+    return Runs(value=np.stack(values), low=low, high=high, cases=cases, residual=residual)
 
 
-def _over_runs(sample: Sample, runs: Sequence[Floats], level: float) -> list[Entry]:
-    """Per side, and then for the difference: mean over replicates with half the width of its interval, arrays (14, classes + 2).
-
-    Variance = that of cases (bootstrap of replicate 0) + that of the mean over runs. The residual that both contain is not taken off, so
-    the interval is rather too wide; degrees of freedom by Satterthwaite.
-    """
-    drawn = list(sample.drawn)
-    cases = [spread(draws) ** 2 for draws in drawn]
-    spreads = [np.var(side, axis=0, ddof=1) / len(side) if len(side) > 1 else np.zeros(side.shape[1:]) for side in runs]
-    out = [
-        _with_runs(side.mean(axis=0), case, [(run, len(side))], sample.units, level)
-        for side, case, run in zip(runs, cases, spreads, strict=True)
-    ]
-    if len(runs) > 1:
-        parts = [(run, len(side)) for run, side in zip(spreads, runs, strict=True)]
-        gap = runs[0].mean(axis=0) - runs[1].mean(axis=0)
-        out.append(_with_runs(gap, spread(drawn[0] - drawn[1]) ** 2, parts, sample.units, level))
-    sd = np.std(runs[0], axis=0, ddof=1) if len(runs[0]) >= LEAST_RUNS_FOR_SD else np.full(runs[0].shape[1:], np.nan)
-    out[0]["sd"] = sd
-    return out
-
-
-def _with_runs(mean: Floats, case: Floats, runs: Sequence[tuple[Floats, int]], units: int, level: float) -> Entry:
-    parts = [(np.nan_to_num(case), max(units - 1, 1)), *((np.nan_to_num(run), max(k - 1, 1)) for run, k in runs)]
-    variance = sum((part for part, _ in parts), np.zeros(mean.shape))
-    squares = sum((part**2 / degrees for part, degrees in parts), np.zeros(mean.shape))
-    varied = variance > 0
-    degrees = np.where(varied, variance**2 / np.where(varied, squares, 1.0), 1.0)
-    error = np.sqrt(np.where(varied, variance, np.nan))
-    return {"mean": mean, "half": t_quantile(level, degrees) * error, "p": 2 * special.stdtr(degrees, -np.abs(mean) / error)}
-
-
-def _enter(entry: Entry, over_runs: Sequence[Entry], row: int, column: int) -> None:
-    """Replace the artefact's figures by those over replicates and keep the former under `artefact`."""
-    entry["artefact"] = {key: entry[key] for key in ("value", "low", "high", "method", "difference")}
-    entry["sd"] = optional(over_runs[0]["sd"][row, column])
-    top = np.inf if row == ROW["fp_per_image"] else 1.0
-    for side, target in zip(over_runs, (entry, entry["baseline"]), strict=False):
-        mean, half = float(side["mean"][row, column]), float(side["half"][row, column])
-        if target is not None:
-            target |= {"value": optional(mean), "low": optional(max(mean - half, 0.0)), "high": optional(min(mean + half, top))}
-    entry["method"] = None if entry["value"] is None else "bootstrap of images, spread of runs"
-    if entry["value"] is None:
-        entry["undefined"] = entry["undefined"] or "undefined in some replicates"
-    if len(over_runs) > 2:
-        gap, half = float(over_runs[2]["mean"][row, column]), float(over_runs[2]["half"][row, column])
-        known = {
-            "value": gap,
-            "low": optional(max(gap - half, -top)),
-            "high": optional(min(gap + half, top)),
-            "p": optional(over_runs[2]["p"][row, column]),
-        }
-        entry["difference"] = None if np.isnan(gap) else known | {"method": "bootstrap of images, spread of runs"}
+def _variance(draws: Floats) -> Floats:
+    """Over the draws; 0 where it cannot be told."""
+    return np.nan_to_num(spread(draws) ** 2)
 
 
 def _replicates(detection: Detection) -> list[tuple[str, int, Predictions]]:

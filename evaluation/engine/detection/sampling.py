@@ -5,12 +5,14 @@ Petrick 2006, Bandos 2009 (bootstrap of FROC); exchange within a cluster is the 
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from copy import copy
 from functools import cached_property
 
 import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints, tally
 from evaluation.engine.detection.accumulate import Area, Membership
+from evaluation.engine.detection.data import Detection, Words
 from evaluation.engine.detection.metrics import AREA_OF, COCO, NAMES
 from evaluation.engine.detection.tables import (
     AREAS,
@@ -30,20 +32,31 @@ from evaluation.engine.seeds import generator
 
 
 class Sample:
-    """One stratum's images and units for one or two models (candidate, baseline)."""
+    """One stratum's images and units for any number of models; of two the second is the baseline."""
 
     def __init__(
-        self, arms: Sequence[Matched], images: Ints, units: Ints, *, seed: bytes, resamples: int, names: Collection[str] = NAMES
+        self, detection: Detection, arms: Sequence[Matched], images: Ints, *, seed: bytes, resamples: int, names: Collection[str] = NAMES
     ) -> None:
-        """`images` are the stratum's, `units` (all images,) their clusters. Draws hold the metrics `names`, and NaN for others."""
+        """`images` are the stratum's. Draws hold the metrics `names`, and NaN for others.
+
+        Units are numbered by what is in them, so that the order of the images does not matter.
+        """
         self.arms = [arm.within(images) for arm in arms]
         self.seed, self.resamples, self.names = seed, resamples, names
-        self.unit = np.unique(units[images], return_inverse=True)[1].astype(np.int64)
         self.images = images.size
+        self.unit = _numbered(detection.scene.units[images], [words[images] for words in detection.contents])
         self.units = int(self.unit.max(initial=-1)) + 1
         self.unit_images = tally(self.unit, None, self.units)
         by_unit = Membership.of(np.arange(self.images), self.unit, self.units, self.images)
         self.tallies = [arm.tallies(by_unit) for arm in self.arms]  # (units, 3, classes + 1) each
+
+    def of(self, numbers: Sequence[int]) -> "Sample":
+        """Some of the models; what was computed for all of them is kept."""
+        some = copy(self)
+        for name in ("arms", "tallies", "_points", "drawn"):
+            if name in vars(self):
+                setattr(some, name, [getattr(self, name)[number] for number in numbers])
+        return some
 
     @cached_property
     def _whole(self) -> Membership:
@@ -113,6 +126,17 @@ class Sample:
                     else rng.random(self.units) < 0.5
                 )
             yield rows
+
+
+def _numbered(units: Ints, contents: Sequence[Words]) -> Ints:
+    """The unit of each image, numbered by the sums of the `contents` of its images, the first of which counts first."""
+    inside = np.unique(units, return_inverse=True)[1]
+    sums = [np.zeros(int(inside.max(initial=-1)) + 1, dtype=np.uint64) for _ in contents]
+    for total, words in zip(sums, contents, strict=True):
+        np.add.at(total, inside, words)
+    place = np.empty(sums[0].size, dtype=np.int64)
+    place[np.lexsort(sums[::-1])] = np.arange(place.size)
+    return place[inside]
 
 
 class _Weighed:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, booleans, floats
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, booleans, floats, tally
+from evaluation.engine.data import cluster_codes
 from evaluation.engine.drift.distances import Distance, independence
 from evaluation.engine.intervals import normal_quantile
 from evaluation.engine.multiplicity import holm
@@ -142,7 +143,14 @@ class EstimatedAccuracy:
 
 
 def estimated_accuracy(
-    confidence: ArrayLike, right: ArrayLike, production: ArrayLike, *, margin: float = GAP, level: float = 0.95
+    confidence: ArrayLike,
+    right: ArrayLike,
+    production: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    production_clusters: ArrayLike | None = None,
+    margin: float = GAP,
+    level: float = 0.95,
 ) -> EstimatedAccuracy:
     """Accuracy in production as the mean of the probabilities that its answers are right, once those have been shown to be honest.
 
@@ -150,6 +158,10 @@ def estimated_accuracy(
     probabilities in production. Refused unless the whole interval of the gap lies within `margin` of 0 and none of ten bins of equal size
     shows a gap of its own (Holm). The interval is for the accuracy on these m cases: their chance of being right or wrong, and the
     uncertainty of the gap. It holds while calibration does: a changed meaning of the classes is not seen by any method without labels.
+
+    `clusters` (n,) and `production_clusters` (m,): cases of one patient or customer are right or wrong together. How much so is estimated on the
+    test set, from the pairs within its clusters, and widens the gap and the interval. Raises BadInput where production has clusters and the
+    test set has none to learn this from.
     """
     ours, theirs, hits = (
         _probabilities(confidence, "confidence"),
@@ -158,12 +170,16 @@ def estimated_accuracy(
     )
     if hits.shape != ours.shape:
         raise BadInput(f"right has shape {hits.shape}, but there are {ours.size} confidences")
+    home, away = cluster_codes(clusters, ours.size), cluster_codes(production_clusters, theirs.size)
+    if away is not None and home is None:
+        raise BadInput("production has clusters and the test set has none: how alike the cases of a cluster are cannot be estimated")
+    alike = _alike(ours, hits, home)
     z, difference = normal_quantile(level), ours - hits
-    gap, error = float(difference.mean()), _gap_error(ours)
+    gap, error = float(difference.mean()), _gap_error(ours, home, alike)
     bounds = (gap - z * error, gap + z * error)
-    reason = _uncalibrated(ours, hits, margin, bounds)
+    reason = _uncalibrated(ours, hits, margin, bounds, home, alike)
     value = None if reason else float(theirs.mean())
-    half = z * (float((theirs * (1 - theirs)).mean()) / theirs.size + error**2) ** 0.5
+    half = z * (_scatter(theirs, away, alike) / theirs.size**2 + error**2) ** 0.5
     return EstimatedAccuracy(
         value=value,
         low=None if value is None else max(value - half, 0.0),
@@ -186,17 +202,39 @@ def _probabilities(values: ArrayLike, name: str) -> Floats:
     return numbers
 
 
-def _gap_error(confidence: Floats) -> float:
+def _alike(confidence: Floats, hits: Bools, unit: Ints | None) -> float:
+    """Correlation of right and wrong within clusters, given honest confidence, from 0 to 1: its mean over all pairs of cases of one cluster."""
+    if unit is None:
+        return 0.0
+    spread, off = np.sqrt(confidence * (1 - confidence)), hits - confidence
+    together = _pairs(spread, unit)
+    return float(np.clip(_pairs(off, unit) / together, 0.0, 1.0)) if together > 0 else 0.0
+
+
+def _pairs(values: Floats, unit: Ints) -> float:
+    """Sum of the products of all ordered pairs of different cases of one cluster."""
+    return float((tally(unit, values) ** 2).sum() - (values**2).sum())
+
+
+def _scatter(confidence: Floats, unit: Ints | None, alike: float) -> float:
+    """Variance of the number of right answers among cases of honest confidence."""
+    alone = float((confidence * (1 - confidence)).sum())
+    return alone if unit is None else alone + alike * _pairs(np.sqrt(confidence * (1 - confidence)), unit)
+
+
+def _gap_error(confidence: Floats, unit: Ints | None, alike: float) -> float:
     """Standard error of mean confidence minus accuracy where confidence is honest; one case of either kind is added, so that it is not 0."""
-    return float(((confidence * (1 - confidence)).sum() + 0.5) ** 0.5 / (confidence.size + 1))
+    return float((_scatter(confidence, unit, alike) + 0.5) ** 0.5 / (confidence.size + 1))
 
 
-def _uncalibrated(confidence: Floats, hits: Bools, margin: float, bounds: tuple[float, float]) -> str | None:
+def _uncalibrated(
+    confidence: Floats, hits: Bools, margin: float, bounds: tuple[float, float], unit: Ints | None, alike: float
+) -> str | None:
     if bounds[0] < -margin or bounds[1] > margin:
         return f"on the test set confidence minus accuracy lies between {bounds[0]:.3f} and {bounds[1]:.3f}, not within {margin:g} of 0"
     parts = np.array_split(np.argsort(confidence, kind="stable"), min(BINS, max(confidence.size // 30, 1)))
     gaps = np.array([float((confidence[part] - hits[part]).mean()) for part in parts])
-    errors = np.array([_gap_error(confidence[part]) for part in parts])
+    errors = np.array([_gap_error(confidence[part], None if unit is None else unit[part], alike) for part in parts])
     p = holm(2 * special.ndtr(-np.abs(gaps) / errors))
     worst = int(np.argmin(p))
     if p[worst] <= 0.05:

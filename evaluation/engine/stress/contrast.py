@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Bools, Ints, floats
 from evaluation.engine.data import MISSING
-from evaluation.engine.report import Entry
+from evaluation.engine.entries import Entry
 from evaluation.engine.strata import Grouping
 from evaluation.engine.stress.paired import hits_of, share_entries
 

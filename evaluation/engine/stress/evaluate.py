@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Bools, Ints, optional, tally
 from evaluation.engine.data import cluster_codes
+from evaluation.engine.entries import Entry
 from evaluation.engine.intervals import t_quantile
 from evaluation.engine.replicates import residual_variance, underspecification
-from evaluation.engine.report import Entry
 from evaluation.engine.strata import Grouping
 from evaluation.engine.stress.paired import adjust, hits_of, share_entries
 from evaluation.engine.stress.plan import Plan

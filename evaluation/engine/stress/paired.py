@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Bools, optional
-from evaluation.engine.artefact import Artefact
-from evaluation.engine.caution import caution
 from evaluation.engine.data import Task, arm
+from evaluation.engine.entries import Entry
 from evaluation.engine.estimates import Settings
 from evaluation.engine.metrics import metric_of
 from evaluation.engine.multiplicity import benjamini_hochberg, holm
-from evaluation.engine.report import Entry, OverRuns, comparison_of
+from evaluation.engine.report import BlockReport, comparison_of
 from evaluation.engine.strata import Grouping, blocks
 
 ANSWERS = Task(("wrong", "right"), 1)
@@ -44,31 +43,8 @@ def share_entries(
     new, old = ([] if side is None else [arm(ANSWERS, rows, run.astype(np.int64)) for run in side] for side in (candidate, baseline))
     comparison = comparison_of(ANSWERS, np.ones(rows, dtype=np.int64), new, old, clusters)
     block = blocks([strata], rows, comparison.clusters)[0]
-    accuracy = metric_of(ANSWERS, "accuracy")
-    artefact = Artefact(comparison, block, Settings(seed=b"", level=level), [accuracy])
-    column, values = artefact.column(accuracy), artefact.recipes.values(accuracy, False)
-    over_runs = None
-    if max(len(new), len(old)) > 1:
-        others = None if baseline is None else artefact.recipes.values(accuracy, True)
-        over_runs = OverRuns(accuracy, values, others, artefact.recipes.estimates(accuracy), level)
-    entries = []
-    for s, name in enumerate(block.names):
-        ours, gap = column.candidate[s], column.difference[s] if column.difference else None
-        entry: Entry = {"metric": metric, "stratum": name, "value": ours.value, "low": ours.low, "high": ours.high, "level": level}
-        entry |= {"method": ours.method, "n": int(block.n[s]), "n_positive": None, "denominator": ours.n}
-        entry |= {"clusters": int(block.clusters_per_stratum[s]), "baseline": None}
-        if column.baseline is not None:
-            theirs = column.baseline[s]
-            entry["baseline"] = {"value": theirs.value, "low": theirs.low, "high": theirs.high, "n": int(block.n[s])}
-        entry |= {"difference": None if gap is None else dict(vars(gap)), "undefined": ours.undefined}
-        entry["replicates"] = [optional(value) for value in values[:, s]]
-        wrong = int(block.n[s]) - int(artefact.tables[0].tp[s].sum())
-        grouped = entry["clusters"] if entry["clusters"] < entry["n"] else None
-        entry["caution"] = None if ours.low is None else caution("accuracy", smallest=entry["n"], errors=wrong, clusters=grouped)
-        if over_runs is not None:
-            over_runs.enter(entry, s)
-        entries.append(entry)
-    return entries
+    found = BlockReport(comparison, block, Settings(seed=b"", level=level), [metric_of(ANSWERS, "accuracy")]).entries()
+    return [found[name][0] | {"metric": metric, "n_positive": None} for name in block.names]
 
 
 def adjust(gaps: Iterable[Entry | None]) -> None:

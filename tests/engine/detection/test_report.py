@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from evaluation.engine.arrays import BadInput
-from evaluation.engine.detection.data import Detection, objects, predictions, scene
+from evaluation.engine.detection.data import Detection, Predictions, objects, predictions, scene
 from evaluation.engine.detection.flips import flips_by_image
 from evaluation.engine.detection.gather import gather_detection
 from evaluation.engine.detection.metrics import NAMES, registry
-from evaluation.engine.detection.report import Entry, detection_report
+from evaluation.engine.detection.report import detection_report
+from evaluation.engine.entries import Entry
 from evaluation.engine.gates import Check, Result, judge
 from evaluation.engine.strata import Grouping, Stratum
 from tests.engine.detection.scenes import SEED, Shape, detection, values
@@ -111,6 +112,69 @@ def test_several_replicates_show_their_mean_and_keep_the_artefact() -> None:
         assert ours["low"] < ours["value"] < ours["high"]
         assert ours["difference"]["value"] == pytest.approx(ours["value"] - ours["baseline"]["value"])
         assert ours["difference"]["low"] < ours["difference"]["value"] < ours["difference"]["high"]
+
+
+def _in_another_order(found: Detection, seed: int) -> Detection:
+    """The same images, objects and boxes, in another order; the clusters keep their images."""
+    turn = np.random.default_rng(seed).permutation(found.scene.size)
+    place = np.argsort(turn)
+    where = replace(found.scene, images=tuple(found.scene.images[i] for i in turn))
+    where = replace(where, clusters=None if found.scene.clusters is None else found.scene.clusters[turn])
+    sides = [[replace(each, image=place[each.image]) for each in side] for side in (found.candidate, found.baseline)]
+    return replace(found, scene=where, truth=replace(found.truth, image=place[found.truth.image]), candidate=sides[0], baseline=sides[1])
+
+
+def _numbers(made: Entry) -> list[float | None]:
+    sides = [each for entry in made["metrics"] for each in (entry, entry["difference"], entry["baseline"], entry.get("artefact")) if each]
+    return [side.get(name) for side in sides for name in ("value", "low", "high", "p")]
+
+
+@pytest.mark.parametrize("clusters", [0, 7])
+@pytest.mark.parametrize("runs", [1, 2])
+def test_the_order_of_images_changes_no_interval_and_no_p(clusters: int, runs: int) -> None:
+    shape = Shape(images=20, objects=60, detections=120, ties=None)
+    found = detection(shape, 5, runs=runs, baselines=1, clusters=clusters)
+    made, again = (
+        detection_report(each, [Stratum("most", np.isin(each.scene.images, range(15)))], seed=SEED, resamples=40)
+        for each in (found, _in_another_order(found, 9))
+    )
+    assert _numbers(again) == pytest.approx(_numbers(made), abs=1e-9)
+    (ours,), (theirs,) = (
+        gather_detection(each, "f1", [Stratum("all", np.ones(20, dtype=bool))], seed=SEED, resamples=40)
+        for each in (found, _in_another_order(found, 9))
+    )
+    assert ours.difference is not None
+    assert theirs.difference is not None
+    assert theirs.difference.bounds(0.05) == pytest.approx(ours.difference.bounds(0.05))
+
+
+def test_runs_that_agree_say_what_one_run_says() -> None:
+    found = detection(Shape(images=20, objects=80, detections=160, ties=None), 2, baselines=1)
+    made = detection_report(replace(found, candidate=found.candidate * 3), [], seed=SEED, resamples=60)
+    for each in made["metrics"]:
+        for side, alone in ((each, each["artefact"]), (each["difference"], each["artefact"]["difference"])):
+            assert (side is None) == (alone is None), each["metric"]
+            for name in ("value", "low", "high") if side is not None else ():
+                assert side[name] == (None if alone[name] is None else pytest.approx(alone[name], abs=1e-9)), (each["metric"], name)
+
+
+def test_seeds_that_part_elsewhere_are_seen() -> None:
+    """All runs find everything at home, and each another part of what is elsewhere."""
+    where, box = scene(range(60), ["x"]), [[0, 0, 10, 10]]
+    truth = objects(where, range(60), ["x"] * 60, box * 60)
+
+    def finds(count: int, missed: int) -> Predictions:
+        images = [*(i for i in range(30) if i != missed), *range(30, 30 + count)]
+        return predictions(where, images, ["x"] * len(images), box * len(images), [0.9] * len(images))
+
+    found = Detection(where, truth, [finds(count, number) for number, count in enumerate((6, 14, 22, 29, 10))])
+    made = detection_report(found, [Grouping(["home", "away"], np.arange(60) // 30)], seed=SEED, resamples=20, home="home")["replicates"]
+    away = next(row for row in made["strata"] if row["stratum"] == "away")
+    assert (made["metric"], made["home"], away["n"]) == ("recall", "home", 30)
+    assert away["values"] == pytest.approx([6 / 30, 14 / 30, 22 / 30, 29 / 30, 10 / 30])
+    assert away["sd"] == pytest.approx(np.std(away["values"], ddof=1))
+    assert away["underspecification"]["flagged"]
+    assert "underspecification" not in next(row for row in made["strata"] if row["stratum"] == "home")
 
 
 def test_checks_judge_the_evidence() -> None:

@@ -23,7 +23,7 @@ PLAIN = Shape(ties=None)
 
 def sample_of(found: Detection, resamples: int = 60) -> Sample:
     arms = [matched(found, predicted) for predicted in found.artefacts]
-    return Sample(arms, np.arange(found.scene.size), found.scene.units, seed=SEED, resamples=resamples)
+    return Sample(found, arms, np.arange(found.scene.size), seed=SEED, resamples=resamples)
 
 
 @pytest.mark.parametrize("clusters", [0, 5])
@@ -72,7 +72,7 @@ def test_the_size_of_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_draws_of_one_metric_are_those_of_all(name: str) -> None:
     found = detection(PLAIN, 3, baselines=1)
     arms = [matched(found, predicted) for predicted in found.artefacts]
-    alone = Sample(arms, np.arange(12), np.arange(12), seed=SEED, resamples=5, names=[name])
+    alone = Sample(found, arms, np.arange(12), seed=SEED, resamples=5, names=[name])
     every = sample_of(found, 5)
     for ours, theirs in ((alone.drawn[0], every.drawn[0]), (alone.swapped, every.swapped)):
         np.testing.assert_array_equal(ours[:, ROW[name]], theirs[:, ROW[name]])

@@ -81,6 +81,11 @@ class RunPageTests:
         assert re.search(r">0[.][0-9]{3} [(][0-9.]+ to [0-9.]+[)]", rows)
         assert "%" not in re.sub(r'href="[^"]*"', "", rows)
 
+    def test_an_interval_that_may_be_too_narrow_says_so_beside_the_number(self, scene: Scene) -> None:
+        drawn, plain = (scene.page(f"runs/{scene.run.number}/?metric={name}") for name in ("average_precision", "sensitivity"))
+        assert "interval may be too narrow: 10 positive cases" in drawn[drawn.index('id="strata"') :]
+        assert "too narrow" not in plain[plain.index('id="strata"') :]
+
     def test_report_without_baseline(self, scene: Scene) -> None:
         assert "nothing is compared" in scene.page(f"runs/{scene.base.number}/")
 
