@@ -68,7 +68,8 @@ class InboxPage(ProjectPage):
             found = None
         if found is not None:
             waiting = waiting.filter(number__in=found.values("group_number"))
-        context = self._context(waiting, given.values.get("group"), given.values.get("case"), notes)
+        case = given.values.get("case")
+        context = self._context(waiting, given.values.get("group") or self._group_of(case), case, notes)
         here = {"group": context["open"].key} if context["current"] else {}
         context |= {"q": q, "notes": notes, "undo": self._undo(given.values.get("undo"))}
         context["case_address"] = f"?{urlencode(here | ({'q': q} if q else {}) | {'case': ''})}"
@@ -110,6 +111,12 @@ class InboxPage(ProjectPage):
         if asked is None:
             notes.append(_("No case of %(key)s waits here.") % {"key": group.key})
         return asked
+
+    def _group_of(self, key: str | None) -> str | None:
+        """The group of a case that somebody links to without it."""
+        number = number_in(self.project, key) if key else None
+        case = Case.objects.filter(project=self.project, number=number).only("group_number").first() if number else None
+        return case.group_key if case else None
 
     def _undo(self, act_id: int | None) -> dict[str, str] | None:
         act = GroupAct.objects.select_related("group", "other").filter(project=self.project, pk=act_id or 0, undone_at=None).first()

@@ -175,23 +175,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="fingerprint",
-            index=models.Index(fields=["project", "kind", "band0", "case"], name="print_band0"),
+            index=models.Index(fields=["project", "kind", "band0", "case", "bits"], name="print_band0"),
         ),
         migrations.AddIndex(
             model_name="fingerprint",
-            index=models.Index(fields=["project", "kind", "band1", "case"], name="print_band1"),
+            index=models.Index(fields=["project", "kind", "band1", "case", "bits"], name="print_band1"),
         ),
         migrations.AddIndex(
             model_name="fingerprint",
-            index=models.Index(fields=["project", "kind", "band2", "case"], name="print_band2"),
+            index=models.Index(fields=["project", "kind", "band2", "case", "bits"], name="print_band2"),
         ),
         migrations.AddIndex(
             model_name="fingerprint",
-            index=models.Index(fields=["project", "kind", "band3", "case"], name="print_band3"),
+            index=models.Index(fields=["project", "kind", "band3", "case", "bits"], name="print_band3"),
         ),
         migrations.AddIndex(
             model_name="fingerprint",
-            index=models.Index(fields=["project", "kind", "band4", "case"], name="print_band4"),
+            index=models.Index(fields=["project", "kind", "band4", "case", "bits"], name="print_band4"),
         ),
         migrations.AddIndex(
             model_name="group",

@@ -98,6 +98,8 @@ class InboxTests:
         assert "same failure reason" not in page
         assert "picture 1.00 alike to XR-1" in page or "picture 0.9" in page
         assert 'data-key="["' not in inbox.open(group="G-1", case="XR-14")
+        a_group(project, 2, 2)
+        assert "Split XR-15 off" in inbox.open(case="XR-15")
 
     def test_accepting_decides_the_group_goes_on_and_is_undone_as_a_whole(self, inbox: Inbox, project: Project) -> None:
         a_group(project, 1)
