@@ -90,17 +90,15 @@ class Assembler:
         return {**fields, **back}
 
     def _name(self, fields: dict[str, Any], name: str, foreign_id: object, *, packed: bool) -> None:
-        """A case whose picture is here is known by it; else by the name of the picture's file, or as “names” in the mapping says."""
+        """A case whose picture is here is known by it; else by the picture's name, or as “names” in the mapping says."""
         if any(fields.get(known) for known in ("key", "external_id", "sha256")) or (packed and self._way is None):
             return
         if self._way == "id":
             fields["external_id"] = None if foreign_id is None else str(foreign_id)
         elif self._way == "key":
             fields["key"] = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
-        elif packed or self._way is not None:
-            fields["external_id"] = name
         else:
-            fields["file"] = name
+            fields["external_id"] = name
 
 
 def _shape(value: Any) -> Mapping[str, Any] | None:

@@ -100,6 +100,9 @@ class Knowledge:
             named = self.by_name.get(item.file) or self.by_name.get(last_part(item.file))
             return named or self._of_file(last_part(item.file))
         if item.external_id:
+            name = last_part(item.external_id)  # some tools know a picture by nothing but the name of its file
+            if self._by_file_name(name):
+                return self._of_file(name)
             raise NotHere(
                 f"The project has no case of the external id “{item.external_id[:80]}”, and the row brings no content. It was not imported."
             )
@@ -107,11 +110,14 @@ class Knowledge:
             "The row brings no content and no name of a case: a key, an external id, a SHA-256 or a file name. It was not imported."
         )
 
-    def _of_file(self, name: str) -> Known:
-        """By the name its picture was sent with, where only one case has it; or by the name that our own exports give it."""
+    def _by_file_name(self, name: str) -> list[Known]:
         if self._by_file is None:
             self._by_file = self._files()
-        found = self._by_file.get(name, [])
+        return self._by_file.get(name, [])
+
+    def _of_file(self, name: str) -> Known:
+        """By the name its picture was sent with, where only one case has it; or by the name that our own exports give it."""
+        found = self._by_file_name(name)
         if len(found) == 1:
             return found[0]
         if found:
@@ -124,7 +130,7 @@ class Knowledge:
         )
 
     def _files(self) -> dict[str, list[Known]]:
-        names = {last_part(item.file) for item in self._items if item.file}
+        names = {last_part(name) for item in self._items for name in (item.file, item.external_id) if name}
         found: dict[str, list[Known]] = {}
         rows = Case.objects.filter(project=self.project, file_name__in=names).order_by("pk").values_list(*_COLUMNS)
         for case in map(Known._make, rows):

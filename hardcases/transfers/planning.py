@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hardcases.cases.content import Taken
@@ -11,8 +11,8 @@ from hardcases.errors import Conflict, Invalid, Refusal
 from hardcases.formats.exchange import Item
 from hardcases.labels.actions import check_statement
 from hardcases.projects.models import Attribute, Project
-from hardcases.transfers.items import facts
-from hardcases.transfers.knowledge import Knowledge, Known, NamesDiffer, NotHere
+from hardcases.transfers.items import facts, last_part
+from hardcases.transfers.knowledge import Knowledge, Known, NamesDiffer, NotHere, exported_name
 
 
 @dataclass(slots=True)
@@ -91,10 +91,19 @@ class Planner:
                 plan.refusal = refusal
             else:
                 if plan.case is not None:
+                    self._forget_file_name(plan, entry)
                     plan.content = _content_of(plan.case)
                     if plan.case.state == "erased":
                         plan.refusal = ErasedBefore(self.known.key(plan.case))
         return plan
+
+    def _forget_file_name(self, plan: Planned, entry: Prepared) -> None:
+        """An external id by which the case was found as the name of its file is no new name of it."""
+        case, name = plan.case, entry.fields.external_id
+        if case is None or name is None or entry.content is not None or name in self.known.by_name:
+            return
+        if last_part(name) in {case.file_name, exported_name(self.project, case.number, case.media_type)}:
+            plan.fields = replace(entry.fields, external_id=None)
 
     def _case_of(self, entry: Prepared) -> Known | None:
         """The case that has the item's content, None for a content that is new."""

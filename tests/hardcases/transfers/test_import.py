@@ -150,6 +150,17 @@ class WithoutContentTests:
         assert Case.objects.get().sightings_count == 1
         assert imported(project, rows) == {"entries": 1, "already_here": 1}
 
+    def test_annotations_of_pictures_that_are_not_packed(self, project: Project, case: Case) -> None:
+        coco = {
+            "images": [{"id": 1, "file_name": "train/scan.png", "width": 16, "height": 16}, {"id": 2, "file_name": "other.png"}],
+            "categories": [{"id": 1, "name": "nodule"}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1}, {"id": 2, "image_id": 2, "category_id": 1}],
+        }
+        counts = imported(project, jsonl(coco), name="instances.json")
+        assert (counts["labelled"], counts["rejected"]) == (1, 1)
+        assert set(case.external_ids.values_list("value", flat=True)) == {"req-9"}
+        assert imported(project, jsonl(coco), name="instances.json")["already_here"] == 1
+
     def test_who_imports_is_who_labels(self, project: Project, case: Case) -> None:
         actor = people.actor(project, "curator")
         transfers.run(transfers.uploaded(project, jsonl({"key": case.key, "label": {"label": "nodule"}})), actor=actor)
