@@ -201,6 +201,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "OAS_VERSION": "3.1.0",
+    "ENUM_NAME_OVERRIDES": {"DecisionEnum": ("accepted", "declined", "snoozed")},  # several bodies have a field “state” of these
     "PREPROCESSING_HOOKS": ["hardcases.config.schema.only_with_slash"],
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

@@ -29,6 +29,7 @@ from hardcases.projects.access import require
 from hardcases.projects.models import Project
 from hardcases.projects.permissions import Can
 from hardcases.projects.steps import next_numbers
+from hardcases.sampling.models import LeftOut
 from hardcases.uploads.access import GONE
 from hardcases.uploads.models import Upload
 from hardcases.uploads.places import get_place
@@ -214,13 +215,13 @@ def _gone_as_not_found() -> Iterator[None]:
         raise NotFound(GONE) from error
 
 
-def file_case(*, actor: Actor, upload: Upload, taken: Taken, fields: Fields) -> Reported:
+def file_case(*, actor: Actor, upload: Upload, taken: Taken, fields: Fields) -> Reported | LeftOut:
     """File the case of a whole file and forget the upload. Call it within the transaction that stores the answer, and `discard` afterwards."""
     if not Upload.objects.filter(pk=upload.pk, state="open").delete()[0]:
         raise NotFound(GONE)
-    reported = cases.report_case(actor=actor, project=upload.project, content=taken, fields=fields)
+    outcome = cases.receive_case(actor=actor, project=upload.project, content=taken, fields=fields)
     pause.point("uploads.confirm.before_commit")
-    return reported
+    return outcome
 
 
 def finish_import(*, upload: Upload) -> Upload:

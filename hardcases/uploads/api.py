@@ -1,7 +1,7 @@
 """REST: large files in parts. Each view reads the request, makes one call into the domain and writes the answer."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
@@ -133,8 +133,8 @@ class UploadConfirm(SendingAPI):
         fields = case_shapes.fields_of(shapes.fields_said(upload))
         with idempotent(keyed, owner=self.actor.owner, content_hash=hashed) as slot:
             if not slot.replayed:
-                reported = actions.file_case(actor=self.actor, upload=upload, taken=taken, fields=fields)
-                answer: dict[str, Any] = case_shapes.answer(reported)
-                slot.reply(201 if reported.created else 200, answer, headers={"Location": answer["url"]} if reported.created else {})
+                outcome = actions.file_case(actor=self.actor, upload=upload, taken=taken, fields=fields)
+                status, answer = case_shapes.answered(outcome)
+                slot.reply(status, answer, headers={"Location": answer["url"]} if status == 201 else {})
         steps.discard(upload)
         return slot.response()

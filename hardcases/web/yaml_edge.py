@@ -8,7 +8,7 @@ import yaml
 from rest_framework.parsers import BaseParser
 
 from hardcases.errors import BadRequest, TooLarge
-from hardcases.web.json_edge import read_json
+from hardcases.web.json_edge import MAX_DEPTH, read_json
 
 YAML_LIMIT = 200_000
 
@@ -24,7 +24,11 @@ def read_yaml(data: bytes, *, limit: int = YAML_LIMIT) -> Any:
     if len(data) > limit:
         raise TooLarge(f"The YAML is larger than the limit of {limit:,} bytes. Nothing was stored. Send less at once.")
     try:
+        depth = 0
         for event in yaml.parse(data, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:  # here, because the parser's time grows with the square of the depth
+                raise BadYAML(f"The YAML is nested deeper than {MAX_DEPTH} levels. Nothing was stored. Write it flatter.")
             if getattr(event, "anchor", None) is not None:
                 raise BadYAML("Anchors and aliases are not taken. Nothing was stored. Write the value out where it is needed.")
         node = yaml.compose(data, Loader=yaml.SafeLoader)

@@ -36,7 +36,7 @@ def test_siegmunds_approximation_agrees(allowance: float, limit: float) -> None:
     """Siegmund 1985: ARL of one side = (exp(2k b) - 2k b - 1) / (2k²), b = h + 1.166."""
     b = limit + 1.166
     one_side = (np.exp(2 * allowance * b) - 2 * allowance * b - 1) / (2 * allowance**2)
-    assert cusum_arl(allowance, limit) == pytest.approx(one_side / 2, rel=0.06)
+    assert cusum_arl(allowance, limit) == pytest.approx(one_side / 2, rel=0.08)
 
 
 @pytest.mark.parametrize("kind", ["cusum", "ewma"])
