@@ -17,7 +17,7 @@ from hardcases.formats.assembling import CARRIED
 from hardcases.formats.exchange import Finding, Package
 from hardcases.formats.marks import BoxError, Mark, around, box_of
 from hardcases.formats.rows import shown
-from hardcases.formats.said import is_number
+from hardcases.formats.said import is_finite
 from hardcases.formats.tally import Tally
 
 _KNOWN = frozenset(
@@ -73,7 +73,7 @@ class Annotations:
 
     def _add_mark(self, place: str, image: int, told: Mapping[str, Any], tally: Tally) -> None:
         score = told.get("score")
-        if score is not None and not (is_number(score) and math.isfinite(score)):
+        if score is not None and not is_finite(score):
             tally.add(place, "A score that is no finite number was left out with its annotation.")
             return
         try:
@@ -177,7 +177,8 @@ def _add_category(place: str, value: Mapping[str, Any], dataset: Dataset, tally:
     if not is_id(value.get("id")) or not isinstance(value.get("name"), str):
         tally.add(place, "A category without an id or a name cannot be used.")
         return
-    if value.get("supercategory") not in {None, "", "none", value["name"]} if isinstance(value.get("supercategory"), str) else False:
+    group = value.get("supercategory")
+    if isinstance(group, str) and group not in {"", "none", value["name"]}:
         tally.add(place, "Groups of categories (“supercategory”) are not kept.")
     if dataset.names.setdefault(str(value["id"]), value["name"]) != value["name"]:
         tally.add(place, "Two categories have the same id; the first was taken.")

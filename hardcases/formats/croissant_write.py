@@ -13,8 +13,8 @@ from hardcases.formats.packing import FOLDER, Bundle, aside, bundled
 TABLE = "cases.jsonl"
 CONFORMS = "http://mlcommons.org/croissant/1.1"
 _OWN = (
-    "citeAs", "column", "containedIn", "excludes", "extract", "field", "fileObject", "fileProperty", "fileSet", "format", "includes", "isLiveDataset",
-    "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator", "source",
+    "citeAs", "column", "containedIn", "equivalentProperty", "excludes", "extract", "field", "fileObject", "fileProperty", "fileSet", "format", "includes",
+    "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator", "source",
     "subField", "transform",
 )  # fmt: skip
 _CONTEXT: dict[str, Any] = {

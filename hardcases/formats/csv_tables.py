@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
@@ -98,7 +99,7 @@ def _header(row: list[str]) -> list[str]:
     header = [name.strip() or f"column {number}" for number, name in enumerate(row, start=1)]
     if any(not name.isprintable() for name in header):  # bytes that are not UTF-8 come as half characters
         raise Invalid("The header holds characters that cannot be read. Nothing was imported. Save the file as CSV in UTF-8.")
-    again = next((name for name in header if header.count(name) > 1), None) if len(header) <= MAX_COLUMNS else ""
+    again = next((name for name, count in Counter(header).items() if count > 1), None) if len(header) <= MAX_COLUMNS else ""
     if again is not None:
         what = (
             f"The header names {shown(again)} more than once"

@@ -1,7 +1,6 @@
 """Reading a FiftyOne dataset on disk: `samples.json` in MongoDB's extended JSON, labels in fractions of the picture's sides."""
 
 import datetime
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from hardcases.formats.exchange import Finding, Item, Options, Package
 from hardcases.formats.marks import Box, BoxError, Mark, around, box_of
 from hardcases.formats.packages import only_member
 from hardcases.formats.rows import shown
-from hardcases.formats.said import is_number
+from hardcases.formats.said import is_finite, is_number
 
 OURS = "by_hardcases"  # a label's attribute in our exports: the whole of it is carried along
 _ROLES = {"ground_truth": "label", "label": "label", "labels": "label", "predictions": "prediction", "prediction": "prediction"}
@@ -118,11 +117,11 @@ class _Samples:
 
     def _field(self, place: str, field: str, value: Any, size: tuple[int, int] | None, fields: dict[str, Any]) -> None:
         kind = value.get("_cls") if isinstance(value, Mapping) else None
-        if kind not in _LABELS:
+        if not isinstance(kind, str) or kind not in _LABELS:
             self._attribute(place, field, value, kind, fields)
             return
         role = self._fields.get(field, _ROLES.get(field, ""))
-        if role not in {"label", "prediction"}:
+        if role not in ("label", "prediction"):  # of the mapping, which may hold what no set can
             if role is not None:
                 self._tally.add(
                     place,
@@ -133,7 +132,7 @@ class _Samples:
             return
         if kind == "Regression":
             number = _plain_or_none(value.get("value"))
-            said = {"value": number} if is_number(number) and math.isfinite(number) else None
+            said = {"value": number} if is_finite(number) else None
             fields[role] = said if self._options.task == "regression" else None
             if fields[role] is None:
                 self._tally.add(place, f"A number is no {role} in this project, or is not finite; it was left out.")
@@ -173,7 +172,7 @@ class _Samples:
                 self._tally.add(place, f"{error} All labels of its field were left out.")
                 return None
             score = _plain_or_none(one.get("confidence"))
-            marks.append(Mark(one["label"], box, float(score) if is_number(score) and math.isfinite(score) else None))
+            marks.append(Mark(one["label"], box, float(score) if is_finite(score) else None))
         return marks
 
     def _tell_lost(self, place: str, one: Mapping[str, Any]) -> None:

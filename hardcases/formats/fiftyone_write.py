@@ -63,14 +63,14 @@ def _label(item: Item, said: Mapping[str, Any] | None, options: Options, seed: s
             {**_single("Detection", box["label"], box.get("score"), f"{seed}/{at}"), **mark, "bounding_box": _relative(item, box)}
             for at, box in enumerate(said["boxes"])
         ]
-        return {"_cls": "Detections", "detections": found}
+        return {"_cls": "Detections", "detections": found, **mark}
     if "value" in said:
         return {"_id": _oid(seed), "_cls": "Regression", "tags": [], "value": float(said["value"]), **mark}
     scores = said.get("scores") or {}
     if options.task == "multilabel":
         names = list(said.get("labels", scores))
         found = [{**_single("Classification", name, scores.get(name), f"{seed}/{name}"), **mark} for name in names]
-        return {"_cls": "Classifications", "classifications": found}
+        return {"_cls": "Classifications", "classifications": found, **mark}
     best = said.get("label") or max(scores, key=lambda name: scores[name], default=None)
     return None if best is None else {**_single("Classification", best, scores.get(best), seed), **mark}
 

@@ -1,13 +1,12 @@
 """What a foreign file marks on a picture, class by class and box by box, as the label or prediction of the project's task."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hardcases.formats.classes import Classes, UnknownClassError
 from hardcases.formats.exchange import Options
-from hardcases.formats.said import SIDES, is_number
+from hardcases.formats.said import SIDES, is_finite
 from hardcases.formats.tally import Tally
 
 Box = tuple[float, float, float, float]
@@ -28,7 +27,7 @@ class BoxError(ValueError):
 
 def box_of(values: Any) -> Box:
     """Four finite numbers x, y, width, height with an area. Raises `BoxError`."""
-    if not isinstance(values, list | tuple) or len(values) != 4 or not all(is_number(value) and math.isfinite(value) for value in values):
+    if not isinstance(values, list | tuple) or len(values) != 4 or not all(map(is_finite, values)):
         raise BoxError("A box is four finite numbers.")
     if values[2] <= 0 or values[3] <= 0:
         raise BoxError("A box has a width and a height above 0.")
@@ -37,7 +36,7 @@ def box_of(values: Any) -> Box:
 
 def around(points: Sequence[float]) -> Box:
     """The box around points that are given as x, y, x, y, …; raises `BoxError` where they have no area."""
-    if len(points) < 4 or len(points) % 2 or not all(is_number(value) and math.isfinite(value) for value in points):
+    if len(points) < 4 or len(points) % 2 or not all(map(is_finite, points)):
         raise BoxError("Points are pairs of finite numbers.")
     left, top = min(points[::2]), min(points[1::2])
     return box_of((left, top, max(points[::2]) - left, max(points[1::2]) - top))

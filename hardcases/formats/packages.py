@@ -17,6 +17,7 @@ from hardcases.formats.rows import shown
 
 __all__ = ["Archive", "Folder", "Limits", "Lookup", "Single", "UnsafeArchive", "open_package", "problems"]
 
+_MANY = 1_000  # files with the same last part; comparing each name with each file would take a hostile package for ever
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
@@ -136,6 +137,8 @@ class Lookup:
             if candidate in self._exact:
                 return self._exact[candidate]
         same_last = self._ends.get(plain.rpartition("/")[2], [])
+        if len(same_last) > _MANY:
+            raise AmbiguousError(f"{shown(name)} could be any of {len(same_last):,} files.")
         longer = [member for member in same_last if _plain(member).endswith("/" + plain)]
         found = longer or same_last
         if len(found) > 1:

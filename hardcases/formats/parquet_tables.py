@@ -5,6 +5,7 @@ import decimal
 import json
 import math
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
@@ -76,7 +77,7 @@ def _opened(file: IO[bytes]) -> pq.ParquetFile:
         raise _unreadable() from error
     if table.metadata.num_rows * max(len(columns), 1) > MAX_CELLS or len(columns) > MAX_COLUMNS:
         raise TooLarge("The file holds more than 200 million cells. Nothing was imported. Send it in parts.")
-    again = next((name for name in columns if columns.count(name) > 1), None)
+    again = next((name for name, count in Counter(columns).items() if count > 1), None)
     if again is not None:
         raise Invalid(f"The column {shown(again)} is there more than once. Nothing was imported. Give each column a name of its own.")
     return table
@@ -90,10 +91,19 @@ def _batches(table: pq.ParquetFile) -> Iterator[list[dict[str, Any]]]:
             if batch is None:
                 return
             batch.validate(full=True)
-            rows = batch.to_pylist()
+            rows = _to_microseconds(batch).to_pylist()
         except (pa.ArrowException, OSError, ValueError, OverflowError, ArithmeticError) as error:
             raise _unreadable() from error
         yield rows
+
+
+def _to_microseconds(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Times of nanoseconds, which many tools write and few mean, cut to what a moment is written with."""
+    for at, field in enumerate(batch.schema):
+        if pa.types.is_timestamp(field.type) and field.type.unit == "ns":
+            cut = batch.column(at).cast(pa.timestamp("us", field.type.tz), safe=False)
+            batch = batch.set_column(at, field.name, cut)
+    return batch
 
 
 def _unreadable() -> Invalid:

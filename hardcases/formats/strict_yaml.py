@@ -6,7 +6,7 @@ import yaml
 
 from hardcases.formats import strict
 
-LIMIT = 1_000_000
+LIMIT = 200_000  # bytes; the parser is slow
 
 
 class YAMLError(ValueError):
@@ -14,7 +14,7 @@ class YAMLError(ValueError):
 
 
 def parse(data: bytes) -> Any:
-    """One document of mappings, lists, texts, numbers and booleans. Raises `YAMLError` for anchors, tags, repeated keys, and more than 1 MB."""
+    """One document of mappings, lists, texts, numbers and booleans. Raises `YAMLError` for anchors, tags, repeated keys, deep nesting, and more than 200,000 bytes."""
     if len(data) > LIMIT:
         raise YAMLError(f"It is larger than {LIMIT:,} bytes.")
     try:
@@ -32,7 +32,12 @@ def parse(data: bytes) -> Any:
 
 
 def _refuse_anchors(data: bytes) -> None:
+    """Also stops at the depth that strict JSON allows: the parser's time grows with the square of the depth."""
+    depth = 0
     for event in yaml.parse(data, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > strict.MAX_DEPTH:
+            raise YAMLError(f"It is nested deeper than {strict.MAX_DEPTH} levels.")
         if getattr(event, "anchor", None) is not None:
             raise YAMLError("It holds anchors or aliases.")
 

@@ -14,6 +14,7 @@ from hardcases.formats.marks import Mark
 from hardcases.formats.packages import AmbiguousError, only_member
 from hardcases.formats.rows import shown
 from hardcases.formats.rowwise import target_of
+from hardcases.formats.said import is_finite
 from hardcases.formats.studio_regions import RegionReader, Regions, Size
 
 OURS = "hardcases-"  # how the ids of predictions begin that we wrote
@@ -174,7 +175,7 @@ class _Tasks:
             return
         score = prediction.get("score")
         marks = [*regions.boxes, *(mark for marks in regions.classes.values() for mark in marks)]
-        if len(marks) == 1 and marks[0].score is None and isinstance(score, int | float):
+        if len(marks) == 1 and marks[0].score is None and score is not None and is_finite(score):
             marks = [Mark(marks[0].name, marks[0].box, float(score))]
         fields["prediction"] = self.assembler.marks.prediction(place, marks)
 

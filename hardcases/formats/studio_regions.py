@@ -12,7 +12,7 @@ from typing import Any
 from hardcases.formats.exchange import Options
 from hardcases.formats.marks import Box, BoxError, Mark, around
 from hardcases.formats.rows import shown
-from hardcases.formats.said import is_number
+from hardcases.formats.said import is_finite
 from hardcases.formats.tally import Tally
 
 Size = tuple[int, int]
@@ -44,14 +44,14 @@ class RegionReader:
         """All regions of one result list; `size` is asked where a region does not say how large its picture is."""
         found = Regions()
         results = list(results)
-        named = {result.get("id") for result in results if isinstance(result, Mapping) and _names(result)}
+        named = {str(result.get("id")) for result in results if isinstance(result, Mapping) and _names(result)}
         for result in results:
             if not isinstance(result, Mapping) or not isinstance(result.get("value", {}), Mapping):
                 self._lose(place, found, "A region is no JSON object.")
                 continue
             kind = result.get("type")
             if kind in _SHAPES and (kind != "labels" or "x" in result["value"]):
-                if kind not in _BARE or result.get("id") not in named:  # else its class stands in a region of the same id
+                if kind not in _BARE or str(result.get("id")) not in named:  # else its class stands in a region of the same id
                     self._shape(place, result, found, size)
             else:
                 self._value(place, str(kind), result, found)
@@ -63,7 +63,7 @@ class RegionReader:
         found.whole = False
 
     def _shape(self, place: str, result: Mapping[str, Any], found: Regions, size: Callable[[], Size | None]) -> None:
-        if result.get("image_rotation") not in {None, 0}:
+        if result.get("image_rotation"):
             self._lose(place, found, "The picture was turned while it was labelled.")
             return
         said = result.get("original_width"), result.get("original_height")
@@ -167,4 +167,4 @@ def _is_size(said: tuple[Any, Any]) -> bool:
 
 
 def _is_finite(value: Any) -> bool:
-    return is_number(value) and math.isfinite(value) and abs(value) < 1e12
+    return is_finite(value) and abs(value) < 1e12

@@ -154,7 +154,7 @@ class _Reader:
             return {}
         found: dict[str, Mapping[str, Any]] = {}
         with self._package.open(CASES) as file:
-            for line in file:
+            while line := file.readline(_MAX_LABELS):
                 try:
                     value = strict.parse(line)
                 except strict.JSONError:

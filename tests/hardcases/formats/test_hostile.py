@@ -12,13 +12,14 @@ from hardcases.formats.exchange import Finding, Item, Options
 from hardcases.formats.packages import open_package
 from hardcases.formats.registry import READERS, WRITERS, guess
 from tests.builders.foreign import media
-from tests.builders.formats import TASKS, members, written, zipped
+from tests.builders.formats import TASKS, members, png, written, zipped
 
+PLAIN = st.sampled_from(["nodule", "cat", "a.png", "NaN", "1", 1, 0, -1, 10**400])
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6) | st.sampled_from(["nodule", "cat", "a.png", "NaN", "1", 1, 0, -1]),
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6) | PLAIN,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 def samples():
@@ -48,7 +49,7 @@ def samples():
 
 SAMPLES = samples()
 EACH = pytest.mark.parametrize("case", SAMPLES, ids="-".join)
-SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def consumed(kind, content, options):
@@ -113,15 +114,43 @@ def replaced(value, draw):
     return draw(VALUES)
 
 
+def paths(value, path=()):
+    """The path of every value in a document."""
+    yield path
+    if isinstance(value, dict | list):
+        for step in list(value) if isinstance(value, dict) else range(len(value)):
+            yield from paths(value[step], (*path, step))
+
+
+def exchanged(value, path, other):
+    """The document with another value at the path."""
+    if not path:
+        return other
+    copied = dict(value) if isinstance(value, dict) else list(value)
+    copied[path[0]] = exchanged(value[path[0]], path[1:], other)
+    return copied
+
+
+@EACH
+def test_every_place_in_the_json_may_hold_anything(case):
+    options, content = SAMPLES[case]
+    packed = {name: png() if name.endswith(".png") else value for name, value in members(content).items()}
+    for name in [name for name in packed if name.endswith((".json", ".jsonl"))]:
+        document = json.loads(packed[name])
+        for path in paths(document):
+            for other in (None, [], {}, [[]], "x", -1, 1e308, 10**400, {"label": []}):
+                consumed(case[0], zipped({**packed, name: json.dumps(exchanged(document, path, other))}), options)
+
+
 @pytest.mark.parametrize("kind", READERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(content=st.binary(max_size=200) | st.text(max_size=100).map(str.encode), number=st.integers(0, 3))
 def test_any_bytes_at_all(kind, content, number):
     consumed(kind, content, TASKS[number])
 
 
 @pytest.mark.parametrize("kind", READERS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     mapping=st.dictionaries(
         st.sampled_from(["classes", "columns", "texts", "delimiter", "member", "names", "folders", "fields"]), VALUES, max_size=3

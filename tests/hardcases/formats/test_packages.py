@@ -179,6 +179,12 @@ class LookupTests:
     def test_the_member_that_is_meant(self, name, base, found):
         assert Lookup(["images/a.png", "images/cafe\u0301.png"]).find(name, base) == found
 
+    def test_of_very_many_files_with_one_name_only_exact_paths_are_found(self):
+        lookup = Lookup([f"{n}/a.png" for n in range(1_001)])
+        assert lookup.find("./7/a.png") == "7/a.png"
+        with pytest.raises(AmbiguousError, match="1,001"):
+            lookup.find("x/a.png")
+
     def test_several_that_could_be_meant_are_none(self):
         lookup = Lookup(["train/a.png", "test/a.png"])
         assert lookup.find("train/a.png") == "train/a.png"

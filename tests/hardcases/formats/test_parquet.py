@@ -51,6 +51,11 @@ def test_nan_is_missing_and_told_once_but_infinity_costs_the_row():
     assert [(finding.place, finding.lost, finding.count) for finding in findings] == [("rows/1", True, 1), ("rows/0", False, 2)]
 
 
+def test_times_of_nanoseconds_are_cut():
+    content = table(key=["XR-1"], captured_at=pa.array([1_700_000_000_123_456_789], pa.timestamp("ns", "UTC")))
+    assert read("parquet", content)[0][0].captured_at == "2023-11-14T22:13:20.123456+00:00"
+
+
 def test_bytes_are_told_and_left_out():
     items, findings = read("parquet", table(key=["XR-1"], image=[{"bytes": b"\x89PNG", "path": "a.png"}]))
     assert (items[0].attributes, findings[0].lost) == ({}, False)
