@@ -104,7 +104,7 @@ class ChangeBody(StrictSerializer):
 class ActionBody(StrictSerializer):
     """What is done to each case of a bulk change."""
 
-    state = serializers.ChoiceField(choices=("accepted", "declined", "snoozed"), required=False)
+    state = Words(required=False, max_length=16, help_text="accepted, declined or snoozed")
     decline_reason = serializers.ChoiceField(choices=DECLINE_REASONS, required=False, allow_null=True)
     snoozed_until = serializers.DateTimeField(required=False, allow_null=True)
     add_tags = serializers.ListField(child=Words(max_length=TAG), required=False, max_length=MAX_TAGS)

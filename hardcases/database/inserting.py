@@ -52,7 +52,7 @@ def _insert(rows: Sequence[models.Model], columns: Sequence[Column], instead: In
         places.append(f"({', '.join(place)})")
     names = ", ".join(quoted for _, quoted, *_ in columns)
     quote = connection.ops.quote_name
-    conflict = "" if instead is None else f" ON CONFLICT ({quote(instead[0])}) DO UPDATE SET {', '.join(map(_taken, instead[1]))}"
+    conflict = "" if instead is None else _instead(*instead)
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {quote(meta.db_table)} ({names}) VALUES {', '.join(places)}{conflict} RETURNING {quote(str(meta.pk.column))}",  # noqa: S608  # nosec B608 - names from models
@@ -61,6 +61,11 @@ def _insert(rows: Sequence[models.Model], columns: Sequence[Column], instead: In
         for row, (key,) in zip(rows, cursor.fetchall(), strict=True):
             row.pk = key
             row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - documented by Django
+
+
+def _instead(unique: str, others: Sequence[str]) -> str:
+    columns = ", ".join(map(_taken, others))
+    return f" ON CONFLICT ({connection.ops.quote_name(unique)}) DO UPDATE SET {columns}"  # nosec B608 - names from models
 
 
 def _taken(column: str) -> str:

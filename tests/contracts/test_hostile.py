@@ -43,6 +43,9 @@ ELSEWHERE = {  # what else an address may answer when nothing is wrong: it leads
     "account_inactive": (302,),
     "account_reauthenticate": (302,),
     "api-job": (404,),
+    "api-import-report": (409,),  # an erasure takes files and reports with it
+    "api-export-download": (409,),
+    "api-export-digest": (409,),
     "last-received": (204,),
     "api-upload": (404,),
     "case-erase": (409,),
