@@ -116,8 +116,8 @@ class ScoreColumns:
         )
 
     def few(self, metric: Metric, new: Scored, old: Scored) -> Bools:
-        """Strata whose difference is by square-and-add unless it is drawn: of areas that stand on fewer than 50 cases, where both vary."""
-        return np.asarray((metric.name in JOINED) & (new.smaller < FEW) & (new.variance > 0) & (old.variance > 0))
+        """Strata whose difference is by square-and-add unless it is drawn: of areas that stand on fewer than 50 cases, where one of them varies."""
+        return np.asarray((metric.name in JOINED) & (new.smaller < FEW) & ((new.variance > 0) | (old.variance > 0)))
 
     def few_levels(self, metric: Metric, sides: Sequence[Scored], here: Ints, level: float) -> list[Triple]:
         """(value, low, high) of each side in the strata `here`."""

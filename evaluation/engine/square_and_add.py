@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import Floats, floats
+from evaluation.engine.arrays import Floats, floats, ratio
 from evaluation.engine.compare import square_and_add
 from evaluation.engine.evidence import NormalDifference
 
@@ -26,9 +26,9 @@ def capped(correlation: ArrayLike, smaller: ArrayLike) -> Floats:
 
 
 def implied_correlation(ours: ArrayLike, theirs: ArrayLike, difference: ArrayLike) -> Floats:
-    """Of two estimates, from their variances (above 0) and that of their difference."""
+    """Of two estimates, from their variances and that of their difference; 0 where one of them does not vary."""
     ours, theirs = floats(ours), floats(theirs)
-    return np.asarray(np.clip((ours + theirs - floats(difference)) / (2 * np.sqrt(ours * theirs)), -1.0, 1.0))
+    return np.asarray(np.clip(np.nan_to_num(ratio(ours + theirs - floats(difference), 2 * np.sqrt(ours * theirs))), -1.0, 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from evaluation.engine.auc import FEW, few_interval, score_interval
+from evaluation.engine.data import Task, arm
 from evaluation.engine.intervals import wilson
+from evaluation.engine.report import comparison_of, report
 from evaluation.engine.square_and_add import NEAR, SquareAndAdd, capped, implied_correlation
 
 Ends = tuple[float, float]
+TASK = Task(("negative", "positive"), 1)
 
 
 def of_shares(new: tuple[int, int], old: tuple[int, int], correlation: float, smaller: float) -> SquareAndAdd:
@@ -110,3 +113,17 @@ class ScoreIntervalTests:
         want = score_interval(np.array([0.9]), np.array([0.002]), np.array([FEW - 1.0]), np.array([200.0]), 0.95)
         assert (low[0], high[0]) == (want[0][0], want[1][0])
         assert low[2] == pytest.approx(0.025 ** (1 / 10)), "the exact bound on the smaller class"
+
+
+def test_one_perfect_model_leaves_the_difference_its_width() -> None:
+    """A model without an error has no variance, but few cases do not prove that it makes none: its exact interval counts, not the other model's variance alone."""
+    truth = np.array([1] * 12 + [0] * 60)
+    perfect, good = np.linspace(0.9, 0.1, 72), np.r_[np.linspace(0.9, 0.6, 10), 0.3, 0.25, np.linspace(0.5, 0.1, 60)]
+    sides = [[arm(TASK, 72, scores > 0.5, scores)] for scores in (perfect, good)]
+    found = report(comparison_of(TASK, truth, *sides), [], seed=b"few", only=["roc_auc"])
+    (entry,) = [entry for entry in found["metrics"] if entry["metric"] == "roc_auc"]
+    gap, theirs = entry["difference"], entry["baseline"]
+    assert entry["value"] == 1
+    assert gap["method"].startswith("square-and-add")
+    assert gap["low"] == pytest.approx(gap["value"] - np.hypot(1 - entry["low"], theirs["high"] - theirs["value"]), abs=1e-9)
+    assert gap["high"] == pytest.approx(gap["value"] + theirs["value"] - theirs["low"], abs=1e-9)
