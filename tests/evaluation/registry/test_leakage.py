@@ -15,6 +15,7 @@ from hardcases.projects.models import Project
 from hardcases.projects.permissions import Role
 from hardcases.work.models import Job
 from hardcases.work.tasks import all_due
+from tests.builders import groups
 from tests.builders.cases import a_case, a_picture
 from tests.builders.http import Api, problem
 from tests.builders.people import a_member, a_project
@@ -52,6 +53,7 @@ def test_a_content_of_a_training_list_is_kept_and_marked(project: Project) -> No
     assert api.get(f"cases/{clean}/").json()["trained_on"] is None
     for q, found in (("leak:true", [leaked]), ("leak:false", [clean]), ("-leak:true", [clean])):
         assert [case["key"] for case in api.get("cases/", q=q).json()["results"]] == found
+    groups.work()  # the inbox shows cases by their group
     client = Client()
     client.force_login(a_member(project, *Role), backend="allauth.account.auth_backends.AuthenticationBackend")
     for page in (f"/p/{project.slug}/inbox/", f"/p/{project.slug}/cases/{leaked}/"):
