@@ -19,7 +19,7 @@ from tests.builders.people import a_project
 ROOT = Path(__file__).resolve().parents[3]
 UPLOADS = hostile_pictures.uploads()
 SECONDS = 5.0  # of the processor, which is far more than any of them takes: against work without end
-MOST_MEMORY = 1_300  # megabytes of a process that shows a picture as large as the limits allow; a decoded WebP is held three times
+MOST_MEMORY = 700  # megabytes of a process that shows a picture as large as the limits allow; a decoded WebP is held three times
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # in production Pillow's are off, see pictures.py
 
