@@ -21,6 +21,7 @@ from hardcases.cases.models import KINDS, STATES, Case, ExternalId, SetAside
 from hardcases.database.prepared import Given, PreparedMany
 from hardcases.projects.models import Attribute, Project
 from hardcases.sampling.rules import Arrival
+from hardcases.web.pagination import counted
 from hardcases.web.search import Operator, Term, parse
 from hardcases.web.vocabulary import Meaning, Vocabulary, choices, compile_query, number, only_in, ordered, refused, since
 
@@ -233,14 +234,14 @@ def search(project: Project, q: str) -> QuerySet[Case]:
     return found if any(term.field == "state" for term in parse(q).terms) else found.exclude(state="erased")
 
 
-def emptied_by(project: Project, q: str, at_most: int = 5) -> list[tuple[str, int]]:
-    """For a query that finds nothing: each term without which something would be found, and how much."""
+def emptied_by(project: Project, q: str, at_most: int = 5) -> list[tuple[str, int, str]]:
+    """For a query that finds nothing: each term without which something would be found, and how much, counted only so far, as number and as written."""
     query = parse(q)
     found = []
     for index, term in enumerate(query.terms[:at_most]):
-        count = search(project, str(query.without(index))).count()
+        count, words = counted(search(project, str(query.without(index))))
         if count:
-            found.append((str(term), count))
+            found.append((str(term), count, words))
     return found
 
 

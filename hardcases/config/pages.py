@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, path, reverse
 from django.utils.translation import gettext as _
@@ -20,6 +20,7 @@ from hardcases.projects.models import Project
 from hardcases.projects.permissions import Can
 from hardcases.testsets.models import Version
 from hardcases.web.pages import render_page
+from hardcases.web.pagination import counted
 
 LATEST, MARKS = 5, 200
 OF_A_LINE = ("project", "candidate__model", "baseline__model")
@@ -28,15 +29,15 @@ UNDER_WAY = ("queued", "running", "finalising")
 
 def _line(rows: QuerySet[Any], moment: str, sentence: tuple[str, str], page: str, project: Project) -> dict[str, Any] | None:
     """One line of the list: how many, since when, where to go; None where there is nothing."""
-    found = rows.aggregate(number=Count("pk"), oldest=Min(moment))
-    if not found["number"]:
+    number, words = counted(rows)
+    oldest = rows.order_by("pk").values_list(moment, flat=True).first()  # rows are written in the order of their moments
+    if oldest is None:
         return None
     try:
         address = reverse(page, args=[project.slug])
     except NoReverseMatch:
         address = None
-    said = ngettext(*sentence, found["number"]) % {"n": f"{found['number']:,}"}
-    return {"sentence": said, "oldest": found["oldest"], "url": address}
+    return {"sentence": ngettext(*sentence, number) % {"n": words}, "oldest": oldest, "url": address}
 
 
 class Needs(ProjectPage):
@@ -45,7 +46,7 @@ class Needs(ProjectPage):
     can = {"GET": Can.VIEW}
 
     def get(self, request: HttpRequest, project: str) -> HttpResponse:
-        """At most three lines, each one query."""
+        """At most three lines, two queries each."""
         here = self.project
         may = permissions_in(self.actor, here)
         inbox = Case.objects.filter(project=here, state="inbox")

@@ -12,10 +12,9 @@ from hardcases.projects.access import permissions_in, projects_of
 from hardcases.projects.authentication import actor_of
 from hardcases.projects.models import Project, User
 from hardcases.projects.permissions import Can
-from hardcases.web import formatting
+from hardcases.web.pagination import counted
 
 SWITCHER = 30
-MOST_WAITING = 1_000
 
 
 class Entry(NamedTuple):
@@ -77,9 +76,9 @@ def _menu(path: str, project: Project, may: frozenset[Can]) -> list[dict[str, An
 
 
 def _waiting(project: Project) -> str:
-    """How many groups wait for a decision, nothing for none. Counted to a thousand: a menu must not cost more the longer nobody looks."""
-    found = waiting_groups(project).order_by()[: MOST_WAITING + 1].count()
-    return f"{MOST_WAITING:,}+" if found > MOST_WAITING else formatting.count(found) if found else ""
+    """How many groups wait for a decision, nothing for none."""
+    found, words = counted(waiting_groups(project))
+    return words if found else ""
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:

@@ -24,22 +24,15 @@ from hardcases.projects.access import can
 from hardcases.projects.doors import ProjectPage
 from hardcases.projects.permissions import Can
 from hardcases.web.pages import render_page
-from hardcases.web.pagination import keyset_page
+from hardcases.web.pagination import counted, keyset_page
 from hardcases.web.queries import ListParameters, Parameters, read_page_parameters
 from hardcases.web.search import QueryRefused
 
 LISTED, BEFORE = 40, 5
 STRIP = 9
-MOST_COUNTED = 1_000  # nobody needs to know more exactly, and a count must not cost more the longer nobody looks
 GRID = 48
 HISTORY = 20
 SHOWN_STATES = ("inbox", "accepted", "declined", "snoozed")
-
-
-def counted(rows: QuerySet[Any]) -> tuple[int, str]:
-    """(how many, at most a thousand and one; as it is written)."""
-    found = rows.order_by()[: MOST_COUNTED + 1].count()
-    return found, f"{MOST_COUNTED:,}+" if found > MOST_COUNTED else f"{found:,}"
 
 
 class InboxParameters(Parameters):

@@ -10,9 +10,11 @@ from django.db.models.fields.json import KeyTextTransform
 from hardcases.cases.models import Case
 from hardcases.cases.queries import QUERY_TERMS, Asked, condition, search
 from hardcases.errors import Invalid
+from hardcases.labels.models import CurrentLabel
 from hardcases.projects.models import Project
 from hardcases.testsets.models import DraftChange, Entry, Stratum, TestSet, Touch, Version
 from hardcases.testsets.refusals import LISTED, MovingRule
+from hardcases.web.pagination import counted
 from hardcases.web.search import Term, parse
 from hardcases.web.vocabulary import only_in, refused
 
@@ -71,9 +73,9 @@ def members_after(version: Version, number: int) -> QuerySet[Case]:
     )
 
 
-def accepted_in(project: Project, q: str) -> int:
-    """How many accepted cases of the project a rule picks now."""
-    return search(project, q).filter(state="accepted").count()
+def accepted_in(project: Project, q: str) -> str:
+    """How many accepted cases of the project a rule picks now, as it is written: exact up to ten thousand."""
+    return counted(search(project, q).filter(state="accepted"), most=10_000)[1]
 
 
 def to_settle(test_set: TestSet, last: Version | None, touched: Sequence[int]) -> list[int]:
@@ -145,11 +147,11 @@ class Readiness:
 
 def drafted_members(test_set: TestSet) -> QuerySet[Case]:
     """The cases that the next version would hold."""
-    changes = DraftChange.objects.filter(test_set=test_set, case=OuterRef("pk"))
-    members = Exists(Entry.objects.filter(test_set=test_set, case=OuterRef("pk"), removed_in=None))
-    return Case.objects.filter(Q(Exists(changes.filter(adds=True))) | Q(members, ~Exists(changes.filter(adds=False)))).exclude(
-        state="erased"
-    )
+    changes = DraftChange.objects.filter(test_set=test_set)
+    removed = changes.filter(adds=False).values("case_id")
+    kept = Entry.objects.filter(test_set=test_set, removed_in=None).exclude(case_id__in=removed)
+    added = changes.filter(adds=True)
+    return Case.objects.filter(Q(pk__in=added.values("case_id")) | Q(pk__in=kept.values("case_id"))).exclude(state="erased")
 
 
 def readiness(test_set: TestSet) -> Readiness:
@@ -157,7 +159,9 @@ def readiness(test_set: TestSet) -> Readiness:
     base = Version.objects.filter(test_set=test_set).order_by("-number").first()
     changes = DraftChange.objects.filter(test_set=test_set)
     adds, removes = changes.filter(adds=True).count(), changes.filter(adds=False).count()
-    bare = Case.objects.filter(Exists(changes.filter(case=OuterRef("pk"), adds=True)), current_label=None).exclude(state="erased")
+    labelled = CurrentLabel.objects.filter(pk=OuterRef("case_id"))
+    bare = changes.filter(~Exists(labelled), adds=True).exclude(case__state="erased")
+    unlabelled = list(bare.order_by("case__number").values_list("case__number", flat=True)[: LISTED + 1])
     drafted = drafted_members(test_set)
     sizes = [
         StratumSize(rule.slug, rule.name, rule.q, drafted.filter(condition(test_set.project, rule.q)).count(), rule.minimum)
@@ -169,10 +173,8 @@ def readiness(test_set: TestSet) -> Readiness:
         adds=adds,
         removes=removes,
         touched=Touch.objects.filter(test_set=test_set).values("case").distinct().count(),
-        unlabelled=bare.count(),
-        unlabelled_keys=tuple(
-            f"{test_set.project.key_prefix}-{number}" for number in bare.order_by("number").values_list("number", flat=True)[:LISTED]
-        ),
+        unlabelled=bare.count() if len(unlabelled) > LISTED else len(unlabelled),
+        unlabelled_keys=tuple(f"{test_set.project.key_prefix}-{number}" for number in unlabelled[:LISTED]),
         strata=tuple(sizes),
         staging=test_set.staging,
     )

@@ -14,6 +14,7 @@ from hardcases.errors import BadRequest
 from hardcases.web.queries import DEFAULT_LIMIT, MAX_LIMIT
 
 Row = TypeVar("Row", bound=Model)
+MOST_COUNTED = 1_000
 
 
 class BadCursor(BadRequest):
@@ -50,6 +51,15 @@ def keyset_page(queryset: QuerySet[Row], *, order: Sequence[str], cursor: str | 
     more = len(found) > limit
     found = found[:limit]
     return Page(found, _cursor(found[-1], order) if more else None)
+
+
+def counted(rows: QuerySet[Any], most: int = MOST_COUNTED) -> tuple[int, str]:
+    """(how many, at most one more than `most`; as it is written: 31, or 1,000+).
+
+    Nobody needs to know more exactly, and a page must not cost more the longer nobody looks.
+    """
+    found = rows.order_by()[: most + 1].count()
+    return found, f"{most:,}+" if found > most else f"{found:,}"
 
 
 def _names(order: Sequence[str]) -> list[str]:
