@@ -99,7 +99,8 @@ CHANGED = {
     "attributes": "{attributes}",
     "attributes_salt": "{salt}",
     "group_number": GROUP,
-    "quarantine": """CASE WHEN i % 1000 = 0 THEN '[{{"field": "attributes.age", "value": "61,5", "problem": "is not a number"}}]' ELSE '[]' END""",
+    "quarantine": """CAST(CASE WHEN i % 1000 = 0 THEN '[{{"field": "attributes.age", "value": "61,5", "problem": "is not a number"}}]'
+      ELSE '[]' END AS {json})""",
     "file_name": "i || '.png'",
 }
 STATEMENTS = (
@@ -142,6 +143,7 @@ def fill(stage: Stage, count: int) -> None:
         "user": project.owner_id,
         "test_set": stage.scene.version.test_set_id,
         "true": "true",
+        "json": "text" if vendor == "sqlite" else "jsonb",
         "later": "'2099-01-01 00:00:00'" if vendor == "sqlite" else "timestamptz '2099-01-01'",
     }
     say |= filling.DIALECT[vendor] | {"time": TIME[vendor].format(cases=count), "series": filling.NUMBERS[vendor].format(cases=count)}

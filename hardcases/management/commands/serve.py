@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from hardcases.config.supervisor import write_configuration
+from hardcases.models import User
 
 DEMO_SIGN_IN = "demo-sign-in.txt"
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
         sign_in = Path(settings.DATA_DIR) / DEMO_SIGN_IN
         if sign_in.exists():
             self.stdout.write(sign_in.read_text(encoding="utf-8").strip())
-        else:
+        elif not User.objects.exists():
             self.stdout.write(
                 "Nobody can sign in yet. `make demo` makes the demo project with its people; `manage.py create_project` makes yours."
             )
