@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, Max, Min, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from hardcases.audit.models import AuditEvent, AuditSeal
 from hardcases.web.json_edge import canonical
@@ -97,7 +97,8 @@ def _unsealed() -> QuerySet[AuditEvent]:
 
 def _recent_unsealed() -> QuerySet[AuditEvent]:
     start = head().seq - WINDOW
-    floor = AuditSeal.objects.filter(seq__gt=start).aggregate(lowest=Min("event_id"))["lowest"] if start > 0 else 0
+    # The smallest is found here: a database asked for it would walk the whole chain in the order of events until it meets one of these places.
+    floor = min(AuditSeal.objects.filter(seq__gt=start).values_list("event_id", flat=True)) if start > 0 else 0
     return _unsealed().filter(pk__gt=floor)
 
 
@@ -113,10 +114,13 @@ def is_due() -> bool:
     return newest is not None and newest != sealed
 
 
-def seal(*, thorough: bool = False) -> int:
-    """Seal what is unsealed, in batches; returns how many. Safe to run twice at once: the second finds the door locked and does nothing."""
+def seal(*, thorough: bool = False, at_most: int | None = None) -> int:
+    """Seal what is unsealed, in batches; returns how many. Safe to run twice at once: the second finds the door locked and does nothing.
+
+    With `at_most` it stops after the batch that reaches so many, and what is left stays due: whoever does other work beside it gets his turn.
+    """
     total = 0
-    while sealed := _seal_batch(thorough=thorough):
+    while (at_most is None or total < at_most) and (sealed := _seal_batch(thorough=thorough)):
         total += sealed
     return total
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from hardcases.audit import actions as audit
@@ -43,7 +42,7 @@ def start_bulk(*, actor: Actor, project: Project, q: str, change: bulk.Change) -
         "q": q,
         "action": change.remembered(),
         "asked_at": timezone.now().isoformat(),
-        "up_to": Case.objects.filter(project=project).aggregate(last=Max("pk"))["last"] or 0,
+        "up_to": Case.objects.filter(project=project).order_by("-pk").values_list("pk", flat=True).first() or 0,
         "matched": matched,
         "actor": actor.remembered(),
     }

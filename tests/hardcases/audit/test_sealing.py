@@ -48,6 +48,17 @@ class _plain_editor:  # noqa: N801 - SQLite's own schema editor refuses to run i
 
 
 @pytest.mark.django_db
+def test_a_long_backlog_is_sealed_in_portions_and_stays_due() -> None:
+    _acts(1_100)
+    assert sealing.seal(at_most=600) == 1_000  # whole batches
+    assert sealing.is_due()
+    assert sealing.seal(at_most=600) == 100
+    assert not sealing.is_due()
+    report = sealing.verify()
+    assert (report.intact, report.entries, report.unsealed) == (True, 1_100, 0)
+
+
+@pytest.mark.django_db
 def test_events_are_sealed_once_and_verify() -> None:
     _acts(7)
     assert sealing.is_due()
