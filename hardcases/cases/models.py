@@ -119,6 +119,7 @@ class Case(models.Model):
             models.Index(fields=["project", "received_at"], name="case_by_time"),
             models.Index(fields=["project", "file_name"], name="case_by_file_name"),  # a file of labels may know cases by nothing else
             models.Index(fields=["media_state"], name="case_media_due", condition=Q(media_state="pending")),
+            models.Index(fields=["snoozed_until"], name="case_snooze_due", condition=Q(state="snoozed")),
             models.Index(fields=["project", "group_number", "state", "id"], name="case_by_group"),
             models.Index(fields=["media_state", "id"], name="case_group_due", condition=Q(group_number__isnull=True)),
             models.Index(fields=["project", "id"], name="case_set_aside", condition=Q(SetAside("quarantine"))),
