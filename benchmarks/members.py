@@ -50,6 +50,7 @@ def a_version(project: Project, slug: str, content: NDArray[np.uint8], *, strata
         "label": pa.array(project.classes).take(pa.array(rng.integers(0, len(project.classes), cases))),
         "strata": pa.repeat("", cases),
         "cluster": pa.nulls(cases, pa.string()),
+        snapshots.CHANCE: pa.repeat(1.0, cases),
     }
     for index, values in enumerate(VALUES if strata else ()):
         columns[f"attribute:a{index}"] = pa.array([f"v{value}" for value in range(values)]).take(pa.array(rng.integers(0, values, cases)))

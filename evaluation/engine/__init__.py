@@ -45,6 +45,7 @@ from evaluation.engine.simulate import Scenario, population, simulate
 from evaluation.engine.slices import Attribute, find_slices
 from evaluation.engine.strata import Grouping, Strata, Stratum
 from evaluation.engine.wear import fresh_gap, widening
+from evaluation.engine.weighting import weighted_entries
 
 __all__ = [
     "Arm",
@@ -108,6 +109,7 @@ __all__ = [
     "tango_bound",
     "values",
     "variance_of",
+    "weighted_entries",
     "widening",
     "wilson",
 ]

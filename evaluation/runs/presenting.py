@@ -114,6 +114,7 @@ def report_page(run: Run, *, metric: str = "accuracy") -> JSON:
         "strata": rows,
         "strata_groups": _groups(rows),
         "plain": metric.partition("[")[0] in LOSSES,
+        "production": _production(run, report, metric),
         "figures": figures_of(run),
         "disagreeing": _disagreeing(report),
         "sanity": [item | {"sentence": f"{finding_sentence(item)} {finding_cure(item)}"} for item in report["sanity"]],
@@ -237,6 +238,30 @@ def _worst_first(row: JSON) -> tuple[bool, bool, float, str]:
     higher = _higher_is_better(row["metric"])
     end = (row["difference"] if row["flips"] else row).get("low" if higher else "high")
     return row["stratum"] != "all", end is None, 0.0 if end is None else end if higher else -end, row["stratum"]
+
+
+def _production(run: Run, report: JSON, metric: str) -> JSON | None:
+    """The shares weighed back to production: all of them over all cases, then one in every stratum. Older reports have none."""
+    stored: JSON | None = report.get("production")
+    if stored is None:
+        return None
+    rows = [
+        entry
+        | {
+            "name": metric_name(entry["metric"]) if entry["stratum"] == "all" else stratum_name(entry["stratum"]),
+            "effective": formatting.number(entry["n_effective"], 0),
+        }
+        for entry in stored["entries"]
+    ]
+    shown = metric if any(row["metric"] == metric for row in rows) else "accuracy"
+    overall, *groups = _groups([row for row in rows if row["stratum"] == "all"]) + _groups(
+        sorted((row for row in rows if row["stratum"] != "all" and row["metric"] == shown), key=_lowest_first)
+    )
+    return stored | {"overall": overall["rows"][0], "groups": [overall, *groups], "metric_name": metric_name(shown), "cases": run.cases}
+
+
+def _lowest_first(row: JSON) -> tuple[bool, float, str]:
+    return row["value"] is None, row["value"] or 0.0, row["stratum"]
 
 
 def _disagreeing(report: JSON) -> list[JSON]:

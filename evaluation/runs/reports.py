@@ -16,6 +16,7 @@ from evaluation.engine.sanity import answer_findings
 from evaluation.engine.strata import Strata
 from evaluation.runs.material import FAILURES, Answers, Material, material_of
 from evaluation.runs.models import Run
+from evaluation.runs.weights import weighted
 from hardcases.blobs.store import get_store
 from hardcases.errors import Conflict
 from hardcases.web.json_edge import read_json, stable
@@ -58,6 +59,7 @@ def build(material: Material) -> Report:
         "seed": material.seed.hex(),
         "stress": None,
         **figures,
+        "production": weighted(material, figures["metrics"]),
         "sanity": [*figures["sanity"], *_answered_alike(material)],
         "autopsy": _autopsy(material),
     }

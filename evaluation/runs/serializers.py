@@ -93,6 +93,42 @@ class EntryAnswer(IntervalAnswer):
     sd = serializers.FloatField(required=False, allow_null=True)
 
 
+class PlainAnswer(serializers.Serializer[Any]):
+    """The set's own figure of replicate 0, every case counting once."""
+
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    method = serializers.CharField(allow_null=True)
+
+
+class WeightedAnswer(serializers.Serializer[Any]):
+    """A share in a stratum, every case counting one over the chance with which it was kept."""
+
+    metric = serializers.CharField()
+    stratum = serializers.CharField()
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    level = serializers.FloatField()
+    method = serializers.CharField(allow_null=True)
+    n = serializers.IntegerField()
+    denominator = serializers.IntegerField()
+    n_effective = serializers.FloatField(allow_null=True, help_text="Kish's: so many cases that all count the same would tell as much.")
+    clusters = serializers.IntegerField()
+    undefined = serializers.CharField(allow_null=True)
+    plain = PlainAnswer()
+
+
+class ProductionAnswer(serializers.Serializer[Any]):
+    """The figures of everything that arrived at the door, of replicate 0."""
+
+    weights = serializers.CharField(help_text="SHA-256 over each case's key and chance.")
+    known = serializers.IntegerField()
+    unknown = serializers.IntegerField()
+    entries = WeightedAnswer(many=True)
+
+
 class ReportAnswer(serializers.Serializer[Any]):
     """Describes the report; it is answered as it is stored."""
 
@@ -101,6 +137,9 @@ class ReportAnswer(serializers.Serializer[Any]):
     flips = serializers.DictField(allow_null=True)
     replicates = serializers.DictField()
     sanity = serializers.ListField(child=serializers.DictField())
+    production = ProductionAnswer(
+        allow_null=True, required=False, help_text="Null where every case was kept for certain; older reports have none."
+    )
 
 
 def address_of(run: Run) -> str:

@@ -6,7 +6,6 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from hardcases.audit.guards import AUDIT_GUARDS, InstallGuards
-from hardcases.cases.guards import GUARDS as CASE_GUARDS
 from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.testsets.guards import GUARDS as TEST_SET_GUARDS
 
@@ -19,5 +18,5 @@ class Migration(migrations.Migration):
     dependencies = [("hardcases", "0001_initial")]
     operations = [
         migrations.RunPython(create_cache, migrations.RunPython.noop),
-        migrations.RunPython(InstallGuards([*AUDIT_GUARDS, *CASE_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS]), migrations.RunPython.noop),
+        migrations.RunPython(InstallGuards([*AUDIT_GUARDS, *LABEL_GUARDS, *TEST_SET_GUARDS]), migrations.RunPython.noop),
     ]

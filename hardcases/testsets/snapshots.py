@@ -26,7 +26,9 @@ from hardcases.testsets.models import Erasure, PinnedAttributes, Snapshot, TestS
 from hardcases.testsets.trees import members_of
 
 ROWS_AT_ONCE = 20_000
+CHANCE = "selection_probability"
 Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
 
@@ -103,6 +105,20 @@ def aliases(version: Version, of: Members) -> tuple[pa.StringArray, Integers]:
     return pa.concat_arrays(names), np.concatenate(positions)
 
 
+def chances(version: Version) -> Floats:
+    """(n,) the chance with which each member was kept at the door, NaN where nobody knows it; in the order of `members`.
+
+    Only reports ask, so it is no column of `Members`, which a worker holds. The case says it and never says anything else (see the guards of cases).
+    """
+    snapshot = Snapshot.objects.filter(version=version).first() or build(version)
+    with get_store().local_copy(snapshot.sha256) as path, pq.ParquetFile(path) as file:
+        if CHANCE in file.schema_arrow.names:
+            found: Floats = _Columns(file).array(CHANCE).to_numpy(zero_copy_only=False)
+            return found
+    build(version)  # it was written before chances were; somebody may be reading the old file, which the daily tidying removes
+    return chances(version)
+
+
 def build(version: Version) -> Snapshot:
     """Write the snapshot from the entries. Called outside a transaction: it writes a file."""
     while True:
@@ -147,6 +163,7 @@ def arrow_schema(pinned: dict[str, Any]) -> pa.Schema:
         ("label", pa.string()),
         ("strata", pa.string()),
         ("cluster", pa.string()),
+        (CHANCE, pa.float64()),
     ]
     attributes = [(f"attribute:{attribute['name']}", _TYPES[attribute["type"]]) for attribute in _grouped(pinned)]
     return pa.schema(fixed + attributes)
@@ -182,6 +199,7 @@ def _batches(version: Version, schema: pa.Schema) -> Iterator[pa.Table]:
             "label_revision__label",
             "strata",
             "pinned",
+            "case__selection_probability",
         )
     )
     pinned = version.header["schema"]
@@ -195,7 +213,7 @@ def _batches(version: Version, schema: pa.Schema) -> Iterator[pa.Table]:
 
 
 def _row(row: tuple[Any, ...], pinned: dict[str, Any]) -> dict[str, Any]:
-    case_id, number, uid, content, received, kind, label, strata, attributes = row
+    case_id, number, uid, content, received, kind, label, strata, attributes, chance = row
     values = attributes or {}
     cluster = values.get(pinned["cluster_attribute"])
     return {
@@ -208,6 +226,7 @@ def _row(row: tuple[Any, ...], pinned: dict[str, Any]) -> dict[str, Any]:
         "label": label.get("label") if pinned["task"] == "classification" else rfc8785.dumps(label).decode(),
         "strata": strata,
         "cluster": None if cluster is None else str(cluster),
+        CHANCE: chance,
         **{f"attribute:{attribute['name']}": values.get(attribute["name"]) for attribute in _grouped(pinned)},
     }
 

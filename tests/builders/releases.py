@@ -71,14 +71,16 @@ def wrong_at(indices: Sequence[int], labels: Sequence[str]) -> list[float]:
     return scores
 
 
-def a_scene(n: int = 200, *, baseline_wrong: Sequence[int] = (), candidate_wrong: Sequence[int] = ()) -> Scene:
+def a_scene(
+    n: int = 200, *, baseline_wrong: Sequence[int] = (), candidate_wrong: Sequence[int] = (), chances: Sequence[float | None] = ()
+) -> Scene:
     """`n` cases, half of them positive, the first quarter portable (a named stratum); both models' mistakes are given by place."""
     project = people.a_project(cluster_attribute=None)
     engineer, approver, signer = (people.a_member(project, role) for role in (Role.ENGINEER, Role.RELEASE_MANAGER, Role.RELEASE_MANAGER))
     labels = ["normal", "nodule"] * (n // 2)
     Stratum.objects.create(project=project, slug="portable", name="Portable", q="portable:true")
     attributes = [{"portable": index < n // 4, "site": f"clinic-{index % 2}"} for index in range(n)]
-    version = runs.a_version(project, labels, attributes=attributes)
+    version = runs.a_version(project, labels, attributes=attributes, chances=chances)
     model = runs.a_model(project, actor=person(engineer))
     old = runs.a_replicate(model, "1.0", actor=person(engineer)).model_version
     new = runs.a_replicate(model, "2.0", actor=person(engineer)).model_version

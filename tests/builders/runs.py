@@ -41,9 +41,14 @@ def picture(seed: int) -> bytes:
 
 
 def cases(
-    project: Project, labels: Sequence[str], *, pictures: Sequence[bytes] | None = None, attributes: Sequence[dict[str, Any]] = ()
+    project: Project,
+    labels: Sequence[str],
+    *,
+    pictures: Sequence[bytes] | None = None,
+    attributes: Sequence[dict[str, Any]] = (),
+    chances: Sequence[float | None] = (),
 ) -> list[Case]:
-    """Accepted, labelled picture cases with their blobs, in order."""
+    """Accepted, labelled picture cases with their blobs, in order. `chances`: those with which the door kept them, unknown where there are none."""
     first = next_numbers(project, "case", len(labels))
     contents = pictures or [picture(10_000 * next(_numbers) + index) for index in range(len(labels))]
     digests = [get_store().put_bytes(content) for content in contents]
@@ -61,6 +66,7 @@ def cases(
                 height=8,
                 state="accepted",
                 attributes=attributes[index] if attributes else {},
+                selection_probability=chances[index] if chances else None,
             )
             for index, digest in enumerate(digests)
         ]

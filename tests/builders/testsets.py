@@ -19,8 +19,10 @@ from tests.builders import people
 _numbers = count(1)
 
 
-def a_case(project: Project, *, label: str | None = "normal", state: str = "accepted", **attributes: Any) -> Case:
-    """A text case with one label of the project's owner; `label=None` leaves it without."""
+def a_case(
+    project: Project, *, label: str | None = "normal", state: str = "accepted", chance: float | None = None, **attributes: Any
+) -> Case:
+    """A text case with one label of the project's owner; `label=None` leaves it without. `chance`: that with which the door kept it."""
     digest = hashlib.sha256(f"case {next(_numbers)}".encode()).hexdigest()
     case = Case.objects.create(
         project=project,
@@ -32,6 +34,7 @@ def a_case(project: Project, *, label: str | None = "normal", state: str = "acce
         media_type="text/plain",
         state=state,
         attributes=attributes,
+        selection_probability=chance,
     )
     if label is not None:
         relabel(case, label)

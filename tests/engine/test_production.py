@@ -177,7 +177,7 @@ class HajekTests:
 
     def test_what_cannot_be_weighed_has_no_value_and_says_why(self) -> None:
         made = hajek([1, 0, 1], [0.5, np.nan, np.nan])
-        assert (made.value, made.undefined) == (None, "2 of 3 cases were kept with a chance that is not known")
+        assert (made.value, made.undefined) == (None, "2 of 3 cases have no known chance")
         assert hajek([], []).undefined == "there is no case"
         all_right = hajek(np.ones(50), np.full(50, 0.1), np.zeros(50))
         assert (all_right.value, all_right.low) == (1.0, None)

@@ -7,6 +7,7 @@ import pytest
 from evaluation.releases import actions
 from evaluation.releases.models import Release
 from evaluation.releases.sentences import check_sentence, verdict_sentence
+from evaluation.runs.reports import report_of
 from hardcases.audit.models import AuditEvent
 from tests.builders.releases import COVERAGE, GUARD, OVERALL, SANITY, Scene, a_scene
 
@@ -119,3 +120,13 @@ class AcceptanceTests:
         release = scene.release({**self.CHECK, "if_too_few": "block"})
         with pytest.raises(actions.Invalid):
             actions.accept_too_few(actor=scene.signer_actor, release=release, check_name="Overall", reason="Please.")
+
+
+def test_checks_count_every_case_once_whatever_the_chance_with_which_it_was_kept() -> None:
+    """Weighed back to production the candidate would be far worse: its mistakes are among the cases that stand for twenty."""
+    wrong: dict[str, Any] = {"baseline_wrong": range(100, 110), "candidate_wrong": range(8)}
+    plain = a_scene(**wrong).release(OVERALL, GUARD)
+    sampled = a_scene(**wrong, chances=[0.05] * 50 + [1.0] * 150)
+    production = report_of(sampled.run)["production"]["entries"][0]
+    assert production["value"] < production["plain"]["value"] - 0.05
+    assert sampled.release(OVERALL, GUARD).judgement["checks"] == plain.judgement["checks"]

@@ -1,9 +1,12 @@
 """What a run reads of a version."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from django.db import DatabaseError, transaction
 
 from hardcases.blobs.store import get_store
+from hardcases.cases.actions import erase_case
 from hardcases.cases.models import Case, ExternalId
 from hardcases.testsets import actions, snapshots
 from hardcases.testsets.models import Snapshot, Stratum
@@ -126,3 +129,45 @@ class MembersTests:
         of = snapshots.members(build.a_version(project, cases))
         assert [of.content(row) for row in range(2)] == ["0" * 64, cases[1].sha256]
         assert of.sha256().to_pylist() == [case.sha256 for case in cases]
+
+
+class ChancesTests:
+    def test_in_the_order_of_members_and_unknown_where_nobody_knows(self) -> None:
+        project = people.a_project()
+        cases = [build.a_case(project, chance=chance) for chance in (0.25, None, 1.0)]
+        version = build.a_version(project, cases[::-1])
+        assert snapshots.members(version).case_ids.tolist() == [case.pk for case in cases]
+        np.testing.assert_array_equal(snapshots.chances(version), [0.25, np.nan, 1.0])
+
+    def test_a_snapshot_from_before_is_written_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        project = people.a_project()
+        with monkeypatch.context() as before:
+            now = snapshots.arrow_schema
+            before.setattr(
+                snapshots, "arrow_schema", lambda pinned: pa.schema(field for field in now(pinned) if field.name != snapshots.CHANCE)
+            )
+            version = build.a_version(project, [build.a_case(project, chance=0.5)])
+        old = Snapshot.objects.get(version=version).sha256
+        assert len(snapshots.members(version)) == 1
+        assert Snapshot.objects.get(version=version).sha256 == old, "reading members needs nothing new"
+        assert snapshots.chances(version).tolist() == [0.5]
+        assert Snapshot.objects.get(version=version).sha256 != old
+
+    def test_a_version_without_members_has_none(self) -> None:
+        project = people.a_project()
+        version = build.a_version(project, [build.a_case(project)])
+        build.draft(version.test_set, remove=[Case.objects.get()])
+        empty = actions.freeze(actor=people.actor(project), test_set=version.test_set, reason="none left")
+        assert snapshots.chances(empty).tolist() == []
+
+    def test_a_chance_never_changes_and_outlives_a_lawful_erasure(self) -> None:
+        project = people.a_project()
+        cases = [build.a_case(project, chance=chance) for chance in (0.25, None)]
+        version = build.a_version(project, cases)
+        for chance in (0.5, None):
+            with pytest.raises(DatabaseError, match="final the moment it is kept"), transaction.atomic():
+                Case.objects.filter(pk=cases[0].pk).update(selection_probability=chance)
+        with pytest.raises(DatabaseError, match="final the moment it is kept"), transaction.atomic():
+            Case.objects.filter(pk=cases[1].pk).update(selection_probability=1.0)
+        erase_case(actor=people.actor(project), case=cases[0], reason="Asked for")
+        np.testing.assert_array_equal(snapshots.chances(version), [0.25, np.nan])
