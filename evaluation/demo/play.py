@@ -86,7 +86,7 @@ def send_through_actions(project: Project, cast: dict[Part, Actor], sent: Sequen
         batch = sent[first : first + BATCH]
         taken = content.take(project, [content.File(BytesIO(case.png), case.file_name) for case in batch])
         reports = [Report(content=_kept(item), fields=_fields(case)) for item, case in zip(taken, batch, strict=True)]
-        for outcome in cases.report_cases(actor=cast[OWNER], project=project, reports=reports):
+        for outcome in cases.receive_cases(actor=cast[OWNER], project=project, reports=reports):
             if isinstance(outcome, Refusal):
                 raise outcome
         progress(first + len(batch), len(sent))

@@ -53,11 +53,12 @@ def keyset_page(queryset: QuerySet[Row], *, order: Sequence[str], cursor: str | 
     return Page(found, _cursor(found[-1], order) if more else None)
 
 
-def counted(rows: QuerySet[Any], most: int = MOST_COUNTED) -> tuple[int, str]:
-    """(how many, at most one more than `most`; as it is written: 31, or 1,000+).
+def counted(rows: QuerySet[Any], most: int | None = None) -> tuple[int, str]:
+    """(how many, at most one more than `most`, by default MOST_COUNTED; as it is written: 31, or 1,000+).
 
     Nobody needs to know more exactly, and a page must not cost more the longer nobody looks.
     """
+    most = MOST_COUNTED if most is None else most
     found = rows.order_by()[: most + 1].count()
     return found, f"{most:,}+" if found > most else f"{found:,}"
 

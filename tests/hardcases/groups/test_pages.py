@@ -7,10 +7,10 @@ from django.test import Client
 from django.urls import reverse
 
 from hardcases.cases.models import Case
-from hardcases.config import shell
 from hardcases.groups.models import Group, GroupAct
 from hardcases.projects.models import Project
 from hardcases.projects.permissions import Role
+from hardcases.web import pagination
 from tests.builders.cases import a_case, a_text
 from tests.builders.groups import a_group, a_picture, recount, work
 from tests.builders.people import a_member, a_project
@@ -190,7 +190,7 @@ class InboxTests:
         assert '<span id="count-of-inbox">2</span>' in inbox.open()
         part = inbox.browser.get(reverse("inbox", args=[project.slug]), headers={"HX-Request": "true"}).content.decode()
         assert '<span id="count-of-inbox" hx-swap-oob="true">2</span>' in part
-        monkeypatch.setattr(shell, "MOST_WAITING", 1)
+        monkeypatch.setattr(pagination, "MOST_COUNTED", 1)
         assert '<span id="count-of-inbox">1+</span>' in inbox.open()
 
     def test_htmx_gets_the_inspector_alone(self, inbox: Inbox, project: Project) -> None:

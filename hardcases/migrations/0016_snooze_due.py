@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("hardcases", "0014_dicom"),
+        ("hardcases", "0015_chances"),
     ]
 
     operations = [
