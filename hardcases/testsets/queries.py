@@ -145,13 +145,16 @@ class Readiness:
         return not self.unlabelled and self.staging is None and bool(self.adds or self.removes or self.touched)
 
 
-def drafted_members(test_set: TestSet) -> QuerySet[Case]:
-    """The cases that the next version would hold."""
+def _drafted(test_set: TestSet, q: str) -> int:
+    """How many of the cases that the next version would hold a rule picks.
+
+    The added and the kept are counted one after the other: for either-or PostgreSQL would look through all of both for every case that there is.
+    """
     changes = DraftChange.objects.filter(test_set=test_set)
-    removed = changes.filter(adds=False).values("case_id")
-    kept = Entry.objects.filter(test_set=test_set, removed_in=None).exclude(case_id__in=removed)
-    added = changes.filter(adds=True)
-    return Case.objects.filter(Q(pk__in=added.values("case_id")) | Q(pk__in=kept.values("case_id"))).exclude(state="erased")
+    kept = Entry.objects.filter(~Exists(changes.filter(case=OuterRef("case_id"))), test_set=test_set, removed_in=None)
+    picked = Case.objects.filter(condition(test_set.project, q)).exclude(state="erased")
+    held: list[QuerySet[Any]] = [changes.filter(adds=True), kept]
+    return sum(picked.filter(pk__in=rows.values("case_id")).count() for rows in held)
 
 
 def readiness(test_set: TestSet) -> Readiness:
@@ -162,9 +165,8 @@ def readiness(test_set: TestSet) -> Readiness:
     labelled = CurrentLabel.objects.filter(pk=OuterRef("case_id"))
     bare = changes.filter(~Exists(labelled), adds=True).exclude(case__state="erased")
     unlabelled = list(bare.order_by("case__number").values_list("case__number", flat=True)[: LISTED + 1])
-    drafted = drafted_members(test_set)
     sizes = [
-        StratumSize(rule.slug, rule.name, rule.q, drafted.filter(condition(test_set.project, rule.q)).count(), rule.minimum)
+        StratumSize(rule.slug, rule.name, rule.q, _drafted(test_set, rule.q), rule.minimum)
         for rule in Stratum.objects.filter(project=test_set.project_id).order_by("slug")
     ]
     return Readiness(
