@@ -63,7 +63,6 @@ class Stage:
             ("/erase/", "key", "erasable"),
             ("/undo/<int:act>", "group", "split"),
             ("quarantine/", "number", "repair"),
-            ("quarantine/", "group", "finding"),
             ("teams/", "username", "colleague"),
             ("/start/", "import_id", "unread"),
             ("/undo/", "job", "bulk"),
@@ -124,7 +123,7 @@ def a_stage() -> Stage:
     left_out = Api(project).post("cases/", {"input": {"text": "Left out."}, "reason": "nothing"}).json()["sha256"]
     names = {
         "repair": repair.pk,
-        "finding": findings(project).groups[0].id,
+        "finding": findings(project).findings[0].id,
         "left_out": left_out,
         "project": project.slug,
         "key": f"{project.key_prefix}-21",
@@ -334,7 +333,7 @@ def forms(stage: Stage) -> dict[str, dict[str, str]]:
         "case-undo": {},
         "case-erase": {"reason": "asked for", "key": names["erasable"]},
         "quarantine": {},
-        "quarantine-group": {
+        "quarantine-finding": {
             "action": "rename",
             "to": "site",
             "decimal": "comma",

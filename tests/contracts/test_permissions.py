@@ -82,7 +82,7 @@ PROJECT: dict[str, dict[str, Can]] = {
     "api-repairs": {"GET": Can.VIEW_CASES, "POST": Can.TRIAGE},
     "api-repair-retire": {"POST": Can.TRIAGE},
     "quarantine": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
-    "quarantine-group": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
+    "quarantine-finding": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
     "repair-retire": {"POST": Can.TRIAGE},
     # hardcases.uploads
     "api-upload-list": {"POST": Can.REPORT},
