@@ -67,11 +67,11 @@ def merge_groups(*, actor: Actor, group: Group, into: Group) -> GroupAct:
     if apart:
         apart.delete()
     _inherit_separations(held, other)
+    _carry_out(actor, act, large=held.count > LOT)  # first, since who decides a case takes its row before that of its group
     Group.objects.filter(pk=held.pk).update(merged_into=other)
     Group.objects.filter(merged_into=held).update(merged_into=other)
     if held.came_back:
         Group.objects.filter(pk=other.pk).update(came_back=True)
-    _carry_out(actor, act, large=held.count > LOT)
     after = {"into": other.key, "cases": act.cases or held.count}
     audit.record(actor, "group.merged", "group", held.key, project_id=held.project_id, after=after)
     return act
@@ -144,8 +144,8 @@ def _chosen(group: Group, cases: Sequence[Case]) -> list[Case]:
     """The cases, locked, all of them still in the group. Raises NotInGroup."""
     if not 1 <= len(cases) <= MOST_CHOSEN:
         raise Invalid(f"Choose 1 to {MOST_CHOSEN} cases. Nothing was changed.")
-    rows = Case.objects.select_for_update().filter(pk__in=[case.pk for case in cases], project=group.project, group_number=group.number)
-    chosen = {case.pk: case for case in rows.filter(state__in=KEPT_STATES).order_by("pk")}
+    rows = Case.objects.select_for_update(no_key=True).filter(pk__in=[case.pk for case in cases], project=group.project)
+    chosen = {case.pk: case for case in rows.filter(group_number=group.number, state__in=KEPT_STATES).order_by("pk")}
     for case in cases:
         if case.pk not in chosen:
             raise NotInGroup(case.key, group.key)

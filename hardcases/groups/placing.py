@@ -43,7 +43,7 @@ class Lot:
         self.prints = prints
         self.next_number = lock_groups(project)
         # Locked, because the database counts a decision only for a case that has its group: what is counted here must be what is stored.
-        rows = Case.objects.select_for_update().filter(pk__in=prints, project=project, group_number=None).exclude(state="erased")
+        rows = Case.objects.select_for_update(no_key=True).filter(pk__in=prints, project=project, group_number=None).exclude(state="erased")
         self.cases = list(rows.order_by("pk"))
         self.numbers: dict[int, int] = {}  # of the cases of this lot that have been placed
 

@@ -1,7 +1,7 @@
 """Row changes that the worker and people's acts share. Called inside the transaction of the act, with the project's groups locked."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
@@ -25,6 +25,7 @@ from hardcases.projects.models import Project
 from hardcases.projects.steps import next_numbers
 
 KEPT_STATES = tuple(state for state in STATES if state != "erased")
+HELD_AT_ONCE = 1_000
 LOOKED_THROUGH = 100  # cases of each state whose sites are read anew when a group has lost some
 
 
@@ -49,6 +50,26 @@ def fingerprint(store: BlobStore, case: Case) -> Print:
 def lock_groups(project: Project) -> int:
     """Make everybody else who changes the project's groups wait for the end of this transaction. Returns the next free number."""
     return next_numbers(project, "group", 0)
+
+
+def hold_groups(groups: Iterable[Group]) -> None:
+    """Hold the rows of several groups in the order in which everybody takes them. The rows of cases come before, so that who waits here holds no row in front."""
+    if connection.features.has_select_for_update:
+        rows = Group.objects.filter(pk__in=[group.pk for group in groups]).select_for_update(no_key=True)
+        list(rows.order_by("project_id", "number").values_list("pk"))
+
+
+def hold_groups_of(cases: Iterable[Case]) -> None:
+    """Hold the rows of the groups of these cases."""
+    numbers: dict[int, set[int]] = defaultdict(set)
+    for case in cases:
+        if case.group_number:
+            numbers[case.project_id].add(case.group_number)
+    for project_id in sorted(numbers) if connection.features.has_select_for_update else ():
+        wanted = sorted(numbers[project_id])
+        for first in range(0, len(wanted), HELD_AT_ONCE):
+            rows = Group.objects.filter(project=project_id, number__in=wanted[first : first + HELD_AT_ONCE])
+            list(rows.select_for_update(no_key=True).order_by("number").values_list("pk"))
 
 
 def title_of(case: Case) -> str:
