@@ -6,7 +6,7 @@ put together here: only a case without a group gets one, and what a person has s
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -28,6 +28,11 @@ class Place:
     number: int
     nearest: Near | None = None
     same: tuple[str, ...] = ()
+
+
+def _least_alike(places: Iterable[Place]) -> float | None:
+    """The least likeness at which one of these joined; None where none did."""
+    return min((place.nearest.alike for place in places if place.nearest is not None), default=None)
 
 
 def facts_of(case: Case) -> Facts:
@@ -109,12 +114,12 @@ class Lot:
             number = places[case.pk].number
             members[known[number].number if number in known else number].append(case)
         groups = {group.number: group for group in known.values()}
-        found(self.project, {number: cases for number, cases in members.items() if number not in groups})
+        likeness = {number: _least_alike(places[case.pk] for case in cases) for number, cases in members.items()}
+        found(self.project, {number: cases for number, cases in members.items() if number not in groups}, likeness=likeness)
         write_numbers({case.pk: number for number, cases in members.items() for case in cases})
         self._write_reasons(places)
         for number in sorted(set(members) & set(groups)):
-            alike = [place.nearest.alike for case in members[number] if (place := places[case.pk]).nearest]
-            come_in(Change(groups[number], members[number], least_alike=min(alike, default=None), arrived=True))
+            come_in(Change(groups[number], members[number], least_alike=likeness[number], arrived=True))
 
     def _write_reasons(self, places: Mapping[int, Place]) -> None:
         joined = [

@@ -78,8 +78,13 @@ def title_of(case: Case) -> str:
     return ": ".join(part for part in (why[:1].upper() + why[1:], in_brief(case.prediction)) if part)[:200]
 
 
-def found(project: Project, members: Mapping[int, Sequence[Case]], *, by: str = "") -> list[Group]:
-    """New groups by number, each with its cases; the numbers are the next free ones. The cases' own rows are written elsewhere."""
+def found(
+    project: Project, members: Mapping[int, Sequence[Case]], *, by: str = "", likeness: Mapping[int, float | None] | None = None
+) -> list[Group]:
+    """New groups by number, each with its cases; the numbers are the next free ones. The cases' own rows are written elsewhere.
+
+    `likeness` is the least at which a case joined another one of the group; `by` is the person who split it off.
+    """
     if not members:
         return []
     first = next_numbers(project, "group", len(members))
@@ -98,6 +103,7 @@ def found(project: Project, members: Mapping[int, Sequence[Case]], *, by: str = 
                 reason=cases[0].reason,
                 sites=sites_of(cases),
                 made_by=by[:150],
+                least_alike=(likeness or {}).get(number),
                 count=len(cases),
                 waiting=len(waiting),
                 snoozed=sum(case.state == "snoozed" for case in cases),
