@@ -18,6 +18,7 @@ from hardcases.groups.models import Group, GroupAct, Separation
 from hardcases.groups.refusals import GroupBusy, MergedAway, NothingWaits, NotInGroup, SameGroup, WholeGroup
 from hardcases.groups.steps import KEPT_STATES, found, go_out, lock_groups
 from hardcases.work.actions import enqueue, hint
+from hardcases.work.models import Job
 from hardcases.work.tasks import run_job
 
 JOB = "groups.act"
@@ -198,11 +199,20 @@ def _carry_out(actor: Actor, act: GroupAct, *, large: bool) -> None:
     if not large:
         acts.carry_out(actor, act)
         return
-    GroupAct.objects.filter(pk=act.pk).update(working=True)
+    act.working = True
+    act.save(update_fields=["working"])
     asked = {name: getattr(actor, name) for name in ("kind", "name", "full_name", "user_id", "token_id", "request_id", "address")}
-    key = f"{act.pk}/{'undo' if act.undone_at else 'do'}"
-    job = enqueue(kind=JOB, key=key, project_id=act.project_id, payload={"act": act.pk, "actor": asked})
+    job = enqueue(kind=JOB, key=_job_key(act), project_id=act.project_id, payload={"act": act.pk, "actor": asked})
     hint(run_job, job_id=str(job.pk))
+
+
+def _job_key(act: GroupAct) -> str:
+    return f"{act.pk}/{'undo' if act.undone_at else 'do'}"
+
+
+def job_of(act: GroupAct) -> Job | None:
+    """The job that is carrying an act out, or taking it back; None where nothing is left to be done."""
+    return Job.objects.get(kind=JOB, key=_job_key(act)) if act.working else None
 
 
 def decided(act: GroupAct) -> bool:

@@ -9,8 +9,10 @@ _PROJECT = "projects/<slug:project>/groups/"
 api: list[URLPattern] = [
     path(_PROJECT, rest.GroupList.as_view(), name="api-group-list"),
     path(f"{_PROJECT}<str:group>/", rest.GroupDetail.as_view(), name="api-group"),
+    path(f"{_PROJECT}<str:group>/decide/", rest.GroupDecide.as_view(), name="api-group-decide"),
     path(f"{_PROJECT}<str:group>/merge/", rest.GroupMerge.as_view(), name="api-group-merge"),
     path(f"{_PROJECT}<str:group>/split/", rest.GroupSplit.as_view(), name="api-group-split"),
+    path(f"{_PROJECT}<str:group>/acts/<int:act>/undo/", rest.GroupActUndo.as_view(), name="api-group-undo"),
 ]
 _INBOX = "p/<slug:project>/inbox/"
 pages: list[URLPattern] = [

@@ -66,8 +66,10 @@ PROJECT: dict[str, dict[str, Can]] = {
     # hardcases.groups
     "api-group-list": {"GET": Can.VIEW_CASES},
     "api-group": {"GET": Can.VIEW_CASES},
+    "api-group-decide": {"POST": Can.TRIAGE},
     "api-group-merge": {"POST": Can.TRIAGE},
     "api-group-split": {"POST": Can.TRIAGE},
+    "api-group-undo": {"POST": Can.TRIAGE},
     "group-page": {"GET": Can.VIEW_CASES},
     "group-decide": {"POST": Can.TRIAGE},
     "group-merge": {"POST": Can.TRIAGE},
