@@ -14,11 +14,14 @@ from django.db.models import QuerySet
 from hardcases.cases.models import Case
 from hardcases.groups import queries
 from hardcases.groups.likeness import Print, signed
-from hardcases.groups.models import Fingerprint
+from hardcases.groups.models import Fingerprint, Group
 from hardcases.groups.queries import COMPARED, Near
 from hardcases.groups.rules import Facts, contradict, in_common
 from hardcases.groups.steps import Change, come_in, found, last_stop, lock_groups, write_numbers
 from hardcases.projects.models import Project
+from hardcases.work.models import OutboxEvent
+
+CAME_BACK = "group.came_back"
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,14 @@ class Lot:
         write_numbers({case.pk: number for number, cases in members.items() for case in cases})
         self._write_reasons(places)
         for number in sorted(set(members) & set(groups)):
-            come_in(Change(groups[number], members[number], least_alike=likeness[number], arrived=True))
+            if come_in(Change(groups[number], members[number], least_alike=likeness[number], arrived=True)):
+                self._tell(groups[number], members[number])
+
+    def _tell(self, group: Group, cases: Sequence[Case]) -> None:
+        """For the world outside: names only, since titles and reasons may say something about a person."""
+        keys = [f"{self.project.key_prefix}-{case.number}" for case in cases if case.state == "inbox"]
+        body = {"project": self.project.slug, "group": group.key, "state": "came_back", "cases": keys}
+        OutboxEvent.objects.create(project_id=self.project.pk, kind=CAME_BACK, body=body)
 
     def _write_reasons(self, places: Mapping[int, Place]) -> None:
         joined = [

@@ -149,11 +149,12 @@ class Change:
     arrived: bool = False
 
 
-def come_in(change: Change) -> None:
-    """Count the cases into a group that exists."""
+def come_in(change: Change) -> bool:
+    """Count the cases into a group that exists. Whether it came back with them."""
     group, cases = change.group, change.cases
     received = [case.received_at for case in cases]
     waiting = [case.received_at for case in cases if case.state == "inbox"]
+    back = bool(waiting and change.arrived and Group.objects.filter(pk=group.pk, waiting=0, count__gt=0).update(came_back=True))
     empty = Q(count=0)
     columns: dict[str, Any] = {
         "count": F("count") + len(cases),
@@ -164,8 +165,6 @@ def come_in(change: Change) -> None:
     }
     if waiting:
         columns["waiting_since"] = _unless(Q(waiting=0), min(waiting), Least("waiting_since", Value(min(waiting))))
-        if change.arrived:
-            columns["came_back"] = Choice(When(waiting=0, count__gt=0, then=Value(True)), default=F("came_back"))
     if change.least_alike is not None and (group.least_alike is None or change.least_alike < group.least_alike):
         columns["least_alike"] = change.least_alike
     sites = first_few([*group.sites, *sites_of(cases)])
@@ -174,6 +173,7 @@ def come_in(change: Change) -> None:
     Group.objects.filter(pk=group.pk).update(**columns)
     _add_days(group, _by_day(cases))
     check_growth([group.pk])
+    return back
 
 
 def _unless(condition: Q, value: Any, otherwise: Any) -> Choice:
