@@ -17,6 +17,7 @@ api: list[URLPattern] = [
 _INBOX = "p/<slug:project>/inbox/"
 pages: list[URLPattern] = [
     path(_INBOX, views.InboxPage.as_view(), name="inbox"),
+    path(f"{_INBOX}placing/", views.PlacingNote.as_view(), name="inbox-placing"),
     path(f"{_INBOX}<str:group>/", views.GroupPage.as_view(), name="group-page"),
     path(f"{_INBOX}<str:group>/decide/", views.DecideGroupPage.as_view(), name="group-decide"),
     path(f"{_INBOX}<str:group>/merge/", views.MergePage.as_view(), name="group-merge"),

@@ -118,6 +118,18 @@ class InboxPage(ProjectPage):
         return presenting.toast(act, self.project.slug) if act else None
 
 
+class PlacingNote(ProjectPage):
+    """How many new cases have no group yet, for the inbox, which asks again until there are none."""
+
+    can: ClassVar[dict[str, Can]] = {"GET": Can.TRIAGE}
+
+    def get(self, request: HttpRequest, project: str) -> HttpResponse:
+        """The note alone; at the end the way to what came."""
+        undecided, words = counted(queries.undecided(self.project))
+        context = {"undecided": undecided, "undecided_words": words, "asked_again": True, "project": self.project}
+        return render_page(request, "groups/_placing.html", context)
+
+
 def _first_picture(page: ProjectPage, group: Group | None) -> str | None:
     """The address of the picture that the next group will open with."""
     case = queries.cases_of(group, "inbox").select_related("project").order_by("-id").first() if group else None

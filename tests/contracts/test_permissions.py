@@ -70,6 +70,7 @@ PROJECT: dict[str, dict[str, Can]] = {
     "api-group-merge": {"POST": Can.TRIAGE},
     "api-group-split": {"POST": Can.TRIAGE},
     "api-group-undo": {"POST": Can.TRIAGE},
+    "inbox-placing": {"GET": Can.TRIAGE},
     "group-page": {"GET": Can.VIEW_CASES},
     "group-decide": {"POST": Can.TRIAGE},
     "group-merge": {"POST": Can.TRIAGE},
