@@ -15,13 +15,14 @@ from hardcases.cases.guards import GUARDS as CASE_GUARDS
 from hardcases.cases.models import Case
 from hardcases.cases.queries import CASE_FACTS, QUERY_TERMS, arrivals
 from hardcases.cases.received import sent_by
-from hardcases.cases.steps import ON_SET_ASIDE
+from hardcases.cases.steps import ON_DECIDING, ON_SET_ASIDE
 from hardcases.groups import jobs as group_jobs
 from hardcases.groups import sweeps as groups
 from hardcases.groups.actions import JOB as GROUP_ACT
 from hardcases.groups.erasure import forget_case
 from hardcases.groups.guards import GUARDS as GROUP_GUARDS
 from hardcases.groups.queries import group_term
+from hardcases.groups.steps import hold_groups_of
 from hardcases.labels.actions import forget_notes
 from hardcases.labels.guards import GUARDS as LABEL_GUARDS
 from hardcases.labels.queries import label_term, newest_labels
@@ -99,6 +100,8 @@ def connect() -> None:
     register_sweep("groups", groups.sweep)
     register_job(GROUP_ACT, group_jobs.carry_out)
     on_erase(forget_case)
+    if hold_groups_of not in ON_DECIDING:
+        ON_DECIDING.append(hold_groups_of)
     QUERY_TERMS["group"] = group_term
     register_job(case_jobs.UPKEEP, case_jobs.forget_refused)
     register_sweep("uploads", uploads.sweep)

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from hardcases.cases.models import Case
 from hardcases.cases.queries import condition, search
+from hardcases.cases.steps import hold_counts
 from hardcases.errors import Detail, Invalid
 from hardcases.projects.models import Project
 
@@ -111,13 +112,16 @@ def apply(change: Change, cases: Sequence[Case], *, asked_at: datetime, by: str)
             continue
         before = {name: getattr(case, name) for name in columns}
         changes.append({"case": case.pk, "before": before, "after": columns})
+    if change.state is not None:
+        hold_counts(cases)
     _write(changes, "after")
     return Done(last=cases[-1].pk, changed=len(changes), unchanged=unchanged, left_alone=alone, changes=changes)
 
 
 def take_back(changes: Sequence[dict[str, Any]]) -> tuple[int, int]:
     """Restore what is still as the change left it: (restored, left alone). Decision and tags are looked at apart. Call it inside a transaction."""
-    cases = Case.objects.select_for_update().in_bulk([change["case"] for change in changes])
+    rows = Case.objects.select_for_update(no_key=True).filter(pk__in=[change["case"] for change in changes])
+    cases = {case.pk: case for case in rows.order_by("pk")}
     restoring, alone = [], 0
     for change in changes:
         case = cases.get(change["case"])
@@ -125,6 +129,7 @@ def take_back(changes: Sequence[dict[str, Any]]) -> tuple[int, int]:
         alone += len(ours) < len(change["before"])
         if ours:
             restoring.append({"case": change["case"], "before": ours})
+    hold_counts(list(cases.values()))
     _write(restoring, "before")
     return len(restoring), alone
 

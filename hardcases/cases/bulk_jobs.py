@@ -33,7 +33,7 @@ def change_all(job: Job) -> dict[str, Any]:
     while True:
         with transaction.atomic():
             leases.extend(job)
-            rows = Case.objects.filter(wanted, pk__gt=last, pk__lte=payload["up_to"]).select_for_update(of=("self",))
+            rows = Case.objects.filter(wanted, pk__gt=last, pk__lte=payload["up_to"]).select_for_update(of=("self",), no_key=True)
             cases = list(rows.order_by("pk")[: bulk.AT_ONCE])
             if not cases:
                 break

@@ -13,6 +13,7 @@ from hardcases.audit.actors import SYSTEM
 from hardcases.blobs.store import BlobStore, get_store
 from hardcases.cases import queries, refusals
 from hardcases.cases.models import Case
+from hardcases.cases.steps import hold_counts
 from hardcases.errors import Refusal
 from hardcases.imaging import pictures
 from hardcases.work.models import Job
@@ -106,8 +107,9 @@ def snoozed_due() -> bool:
 @transaction.atomic
 def wake_snoozed(limit: int = 500) -> int:
     """Back to the inbox with what was snoozed until now; returns how many."""
-    due = Case.objects.filter(state="snoozed", snoozed_until__lte=Now()).select_for_update(of=("self",)).select_related("project")
-    cases = list(due.order_by("pk")[:limit])
+    due = Case.objects.filter(state="snoozed", snoozed_until__lte=Now()).select_for_update(of=("self",), no_key=True)
+    cases = list(due.select_related("project").order_by("pk")[:limit])
+    hold_counts(cases)
     woken = [
         case
         for case in cases

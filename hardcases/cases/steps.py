@@ -180,6 +180,19 @@ def mended(project: Project, reports: Sequence[Sorted], declared: Sequence[Attri
     return found
 
 
+Hold = Callable[[Sequence[Case]], None]
+ON_DECIDING: list[Hold] = []
+
+
+def hold_counts(cases: Sequence[Case]) -> None:
+    """Before one transaction decides several cases: hold what upper rooms count them by. The cases' own rows are held already, in the order of primary keys.
+
+    The database counts with each row that it changes, in whatever order it comes to them; two who decide cases of the same groups would wait for each other.
+    """
+    for hold in ON_DECIDING:
+        hold(cases)
+
+
 def lock_cases(project: Project) -> int:
     """Make every other writer of the project's cases wait for the end of this transaction. Returns the next free number."""
     return next_numbers(project, "case", 0)

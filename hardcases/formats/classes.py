@@ -7,9 +7,15 @@ from hardcases.errors import Invalid
 from hardcases.formats.exchange import Options
 from hardcases.formats.rows import shown
 
+LONGEST_NAME = 500  # characters of a name that a mapping may hold
+
 
 class UnknownClassError(ValueError):
-    """The project has no class of this name; the text is a sentence."""
+    """The project has no class of this name; the text is a sentence. `name` is None where it is longer than a mapping may hold."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{shown(name)} is no class of the project. Map it to a class, or to null to leave it out.")
+        self.name = name if len(name) <= LONGEST_NAME else None
 
 
 class Classes:
@@ -31,7 +37,7 @@ class Classes:
             return cast("str | None", self.mapping[name])
         if name in self._known:
             return name
-        raise UnknownClassError(f"{shown(name)} is no class of the project. Map it to a class, or to null to leave it out.")
+        raise UnknownClassError(name)
 
     def renamed(self, name: Any) -> Any:
         """As a model said it: mapped where it is mapped, else unchanged, so that the intake can set aside what the project does not know."""

@@ -41,6 +41,9 @@ class Finding:
     problem: str
     lost: bool = True
     count: int = 1  # in how many places; `place` is the first of them
+    unknown_class: str | None = (
+        None  # the name of a class that the project does not have and a mapping could explain, where that is the problem
+    )
 
 
 class Package(Protocol):

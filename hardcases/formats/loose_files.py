@@ -67,7 +67,7 @@ class _Folders:
         try:
             known = self._classes.of(folder)
         except UnknownClassError as error:
-            self.tally.add(name, f"The label was left out: {error}")
+            self.tally.add(name, f"The label was left out: {error}", unknown_class=error.name)
             return None
         if known is None:
             return None

@@ -55,7 +55,7 @@ class Marks:
             try:
                 name = self._classes.of(mark.name)
             except UnknownClassError as error:
-                self._tally.add(place, f"Labels were left out: {error}")
+                self._tally.add(place, f"Labels were left out: {error}", unknown_class=error.name)
                 return None
             if name is not None:
                 known.append((mark, name))

@@ -148,7 +148,7 @@ class Rows:
         try:
             return read(value)
         except UnknownClassError as error:
-            self.tally.add(place, f"The {name} was left out: {error}")
+            self.tally.add(place, f"The {name} was left out: {error}", unknown_class=error.name)
         except ShapeError as error:
             findings.append(Finding(place=place, problem=f"The {name} was left out: {error}", lost=False))
         return None

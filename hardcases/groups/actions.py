@@ -18,6 +18,7 @@ from hardcases.groups.models import Group, GroupAct, Separation
 from hardcases.groups.refusals import GroupBusy, MergedAway, NothingWaits, NotInGroup, SameGroup, WholeGroup
 from hardcases.groups.steps import KEPT_STATES, found, go_out, lock_groups
 from hardcases.work.actions import enqueue, hint
+from hardcases.work.models import Job
 from hardcases.work.tasks import run_job
 
 JOB = "groups.act"
@@ -67,11 +68,11 @@ def merge_groups(*, actor: Actor, group: Group, into: Group) -> GroupAct:
     if apart:
         apart.delete()
     _inherit_separations(held, other)
+    _carry_out(actor, act, large=held.count > LOT)  # first, since who decides a case takes its row before that of its group
     Group.objects.filter(pk=held.pk).update(merged_into=other)
     Group.objects.filter(merged_into=held).update(merged_into=other)
     if held.came_back:
         Group.objects.filter(pk=other.pk).update(came_back=True)
-    _carry_out(actor, act, large=held.count > LOT)
     after = {"into": other.key, "cases": act.cases or held.count}
     audit.record(actor, "group.merged", "group", held.key, project_id=held.project_id, after=after)
     return act
@@ -144,8 +145,8 @@ def _chosen(group: Group, cases: Sequence[Case]) -> list[Case]:
     """The cases, locked, all of them still in the group. Raises NotInGroup."""
     if not 1 <= len(cases) <= MOST_CHOSEN:
         raise Invalid(f"Choose 1 to {MOST_CHOSEN} cases. Nothing was changed.")
-    rows = Case.objects.select_for_update().filter(pk__in=[case.pk for case in cases], project=group.project, group_number=group.number)
-    chosen = {case.pk: case for case in rows.filter(state__in=KEPT_STATES).order_by("pk")}
+    rows = Case.objects.select_for_update(no_key=True).filter(pk__in=[case.pk for case in cases], project=group.project)
+    chosen = {case.pk: case for case in rows.filter(group_number=group.number, state__in=KEPT_STATES).order_by("pk")}
     for case in cases:
         if case.pk not in chosen:
             raise NotInGroup(case.key, group.key)
@@ -198,11 +199,20 @@ def _carry_out(actor: Actor, act: GroupAct, *, large: bool) -> None:
     if not large:
         acts.carry_out(actor, act)
         return
-    GroupAct.objects.filter(pk=act.pk).update(working=True)
+    act.working = True
+    act.save(update_fields=["working"])
     asked = {name: getattr(actor, name) for name in ("kind", "name", "full_name", "user_id", "token_id", "request_id", "address")}
-    key = f"{act.pk}/{'undo' if act.undone_at else 'do'}"
-    job = enqueue(kind=JOB, key=key, project_id=act.project_id, payload={"act": act.pk, "actor": asked})
+    job = enqueue(kind=JOB, key=_job_key(act), project_id=act.project_id, payload={"act": act.pk, "actor": asked})
     hint(run_job, job_id=str(job.pk))
+
+
+def _job_key(act: GroupAct) -> str:
+    return f"{act.pk}/{'undo' if act.undone_at else 'do'}"
+
+
+def job_of(act: GroupAct) -> Job | None:
+    """The job that is carrying an act out, or taking it back; None where nothing is left to be done."""
+    return Job.objects.get(kind=JOB, key=_job_key(act)) if act.working else None
 
 
 def decided(act: GroupAct) -> bool:

@@ -14,7 +14,7 @@ from hardcases.audit.actors import Actor
 from hardcases.audit.models import AuditEvent
 from hardcases.cases.models import Case
 from hardcases.groups.models import ActCase, Fingerprint, Group, GroupAct
-from hardcases.groups.steps import KEPT_STATES, Change, come_in, go_out
+from hardcases.groups.steps import KEPT_STATES, Change, come_in, go_out, hold_groups, hold_groups_of
 
 LOT = 1_000
 DECIDED = ("accepted", "declined", "snoozed")
@@ -33,7 +33,7 @@ def do_lot(actor: Actor, act: GroupAct) -> int:
 def _locked(rows: QuerySet[Case], act: GroupAct) -> list[Case]:
     if act.upto is not None:
         rows = rows.filter(number__lte=act.upto)
-    return list(rows.filter(project_id=act.project_id).select_for_update().order_by("pk").only(*_NEEDED)[:LOT])
+    return list(rows.filter(project_id=act.project_id).select_for_update(no_key=True).order_by("pk").only(*_NEEDED)[:LOT])
 
 
 def _decide(actor: Actor, act: GroupAct, cases: Sequence[Case]) -> int:
@@ -52,6 +52,7 @@ def move(actor: Actor, act: GroupAct, cases: Sequence[Case]) -> int:
     assert act.other is not None
     if not cases:
         return 0
+    hold_groups([act.group, act.other])
     go_out(act.group, cases)
     Case.objects.filter(pk__in=[case.pk for case in cases]).update(group_number=act.other.number)
     come_in(Change(_fresh(act.other), cases))
@@ -94,6 +95,7 @@ def undo_lot(actor: Actor, act: GroupAct) -> int:
 
 def _reopen(actor: Actor, act: GroupAct, cases: Sequence[Case]) -> None:
     opened = {"state": "inbox", "decline_reason": None}
+    hold_groups_of(cases)  # some may have been moved since
     Case.objects.filter(pk__in=[case.pk for case in cases]).update(**opened, snoozed_until=None, decided_at=None, decided_by="")
     before = {"state": act.kind, "decline_reason": act.details.get("decline_reason")}
     _audit(actor, act, cases, "case.reopened", before=before, after=opened)
@@ -102,6 +104,7 @@ def _reopen(actor: Actor, act: GroupAct, cases: Sequence[Case]) -> None:
 def _move_back(actor: Actor, act: GroupAct, cases: Sequence[Case]) -> None:
     if not cases or act.other is None:
         return
+    hold_groups([act.group, act.other])
     go_out(act.other, cases)
     ids = [case.pk for case in cases]
     Case.objects.filter(pk__in=ids).update(group_number=act.group.number)
@@ -119,7 +122,7 @@ def _fresh(group: Group) -> Group:
 def carry_out(actor: Actor, act: GroupAct) -> None:
     """Do the act, or undo it, to its end, and tidy up behind it; for an act of at most a lot or two."""
     step = undo_lot if act.undone_at else do_lot
-    while step(actor, act):
+    while step(actor, act) >= LOT:
         pass
     finish(act)
 

@@ -9,7 +9,7 @@ from hardcases.groups.steps import go_out, lock_groups
 def forget_case(_: Actor, case: Case) -> None:
     """Runs in the erasure's transaction, before the case is blanked. Title and sites of the group are taken from the cases that stay."""
     lock_groups(case.project)
-    held = Case.objects.select_for_update().get(pk=case.pk)
+    held = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
     Fingerprint.objects.filter(case=held).delete()
     if held.group_number is None:
         Case.objects.filter(pk=held.pk).update(group_number=0)

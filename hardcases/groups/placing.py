@@ -6,7 +6,7 @@ put together here: only a case without a group gets one, and what a person has s
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -14,11 +14,14 @@ from django.db.models import QuerySet
 from hardcases.cases.models import Case
 from hardcases.groups import queries
 from hardcases.groups.likeness import Print, signed
-from hardcases.groups.models import Fingerprint
+from hardcases.groups.models import Fingerprint, Group
 from hardcases.groups.queries import COMPARED, Near
 from hardcases.groups.rules import Facts, contradict, in_common
 from hardcases.groups.steps import Change, come_in, found, last_stop, lock_groups, write_numbers
 from hardcases.projects.models import Project
+from hardcases.work.models import OutboxEvent
+
+CAME_BACK = "group.came_back"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class Place:
     number: int
     nearest: Near | None = None
     same: tuple[str, ...] = ()
+
+
+def _least_alike(places: Iterable[Place]) -> float | None:
+    """The least likeness at which one of these joined; None where none did."""
+    return min((place.nearest.alike for place in places if place.nearest is not None), default=None)
 
 
 def facts_of(case: Case) -> Facts:
@@ -43,7 +51,7 @@ class Lot:
         self.prints = prints
         self.next_number = lock_groups(project)
         # Locked, because the database counts a decision only for a case that has its group: what is counted here must be what is stored.
-        rows = Case.objects.select_for_update().filter(pk__in=prints, project=project, group_number=None).exclude(state="erased")
+        rows = Case.objects.select_for_update(no_key=True).filter(pk__in=prints, project=project, group_number=None).exclude(state="erased")
         self.cases = list(rows.order_by("pk"))
         self.numbers: dict[int, int] = {}  # of the cases of this lot that have been placed
 
@@ -109,12 +117,19 @@ class Lot:
             number = places[case.pk].number
             members[known[number].number if number in known else number].append(case)
         groups = {group.number: group for group in known.values()}
-        found(self.project, {number: cases for number, cases in members.items() if number not in groups})
+        likeness = {number: _least_alike(places[case.pk] for case in cases) for number, cases in members.items()}
+        found(self.project, {number: cases for number, cases in members.items() if number not in groups}, likeness=likeness)
         write_numbers({case.pk: number for number, cases in members.items() for case in cases})
         self._write_reasons(places)
         for number in sorted(set(members) & set(groups)):
-            alike = [place.nearest.alike for case in members[number] if (place := places[case.pk]).nearest]
-            come_in(Change(groups[number], members[number], least_alike=min(alike, default=None), arrived=True))
+            if come_in(Change(groups[number], members[number], least_alike=likeness[number], arrived=True)):
+                self._tell(groups[number], members[number])
+
+    def _tell(self, group: Group, cases: Sequence[Case]) -> None:
+        """For the world outside: names only, since titles and reasons may say something about a person."""
+        keys = [f"{self.project.key_prefix}-{case.number}" for case in cases if case.state == "inbox"]
+        body = {"project": self.project.slug, "group": group.key, "state": "came_back", "cases": keys}
+        OutboxEvent.objects.create(project_id=self.project.pk, kind=CAME_BACK, body=body)
 
     def _write_reasons(self, places: Mapping[int, Place]) -> None:
         joined = [

@@ -4,16 +4,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from hardcases.cases.keys import GROUP, number_of
 from hardcases.cases.models import Case
-from hardcases.cases.queries import Asked
+from hardcases.cases.queries import Asked, condition
 from hardcases.groups.likeness import BANDS, LEAST, Print
-from hardcases.groups.models import BY_URGENCY, Fingerprint, Group, GroupDay, Separation
+from hardcases.groups.models import BY_URGENCY, Fingerprint, Group, GroupAct, GroupDay, Separation
 from hardcases.projects.models import Project
 from hardcases.web.search import Term
 from hardcases.web.vocabulary import only_in
@@ -25,6 +26,7 @@ MOST_NEAR = 200  # when groups to merge with are looked for
 COMPARED = 50  # of those that are alike enough, the nearest so many are read and held against the rule
 SPARK_DAYS = 14
 NEAREST_GROUPS = 5
+HISTORY = 20
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,12 @@ def waiting_groups(project: Project) -> QuerySet[Group]:
     return Group.objects.filter(project=project, waiting__gt=0).order_by(*BY_URGENCY)
 
 
+def found_by(groups: QuerySet[Group], project: Project, q: str, **cases: Any) -> QuerySet[Group]:
+    """Those of the groups that have a case which the query finds and which is as `cases` says. Raises QueryRefused."""
+    found = Case.objects.filter(condition(project, q), project=project, **cases)
+    return groups.filter(number__in=found.values("group_number"))
+
+
 _CLASSES = ((True, True), (True, False), (False, True), (False, False))  # came back, growing: as the inbox orders them
 
 
@@ -120,6 +128,20 @@ def cases_of(group: Group, *states: str) -> QuerySet[Case]:
     return Case.objects.filter(project_id=group.project_id, group_number=group.number, state__in=states)
 
 
+def newest_waiting(groups: Iterable[Group]) -> dict[int, int]:
+    """The number of the newest case that waits, by the primary key of its group, for those in which one does. One look into an index for each, one query."""
+    mine = Case.objects.filter(project=OuterRef("project"), group_number=OuterRef("number"), state="inbox")
+    rows = Group.objects.filter(pk__in=[group.pk for group in groups if group.waiting])
+    found = rows.values_list("pk", Subquery(mine.order_by("-id").values("number")[:1]))
+    return {pk: number for pk, number in found if number is not None}
+
+
+def acts_of(group: Group) -> list[GroupAct]:
+    """What people did with a group, and with others whose cases came here or went; the newest first."""
+    acts = GroupAct.objects.filter(Q(group=group) | Q(other=group)).select_related("group", "other", "project")
+    return list(acts.order_by("-id")[:HISTORY])
+
+
 def undecided(project: Project) -> QuerySet[Case]:
     """The cases in the inbox that the worker has not put into a group yet."""
     return Case.objects.filter(project=project, group_number=None, state="inbox")
@@ -139,6 +161,11 @@ def apart_from(group: Group) -> dict[int, str]:
     """The groups that a person keeps apart from this one: primary key → who said so."""
     rows = Separation.objects.filter(Q(first=group) | Q(second=group)).values_list("first_id", "second_id", "by")
     return {second if first == group.pk else first: by for first, second, by in rows}
+
+
+def kept_apart(group: Group) -> list[Group]:
+    """These groups, the first twenty."""
+    return list(Group.objects.filter(pk__in=apart_from(group)).order_by("pk")[:HISTORY])
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Row changes that the worker and people's acts share. Called inside the transaction of the act, with the project's groups locked."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
@@ -25,6 +25,7 @@ from hardcases.projects.models import Project
 from hardcases.projects.steps import next_numbers
 
 KEPT_STATES = tuple(state for state in STATES if state != "erased")
+HELD_AT_ONCE = 1_000
 LOOKED_THROUGH = 100  # cases of each state whose sites are read anew when a group has lost some
 
 
@@ -51,14 +52,39 @@ def lock_groups(project: Project) -> int:
     return next_numbers(project, "group", 0)
 
 
+def hold_groups(groups: Iterable[Group]) -> None:
+    """Hold the rows of several groups in the order in which everybody takes them. The rows of cases come before, so that who waits here holds no row in front."""
+    if connection.features.has_select_for_update:
+        rows = Group.objects.filter(pk__in=[group.pk for group in groups]).select_for_update(no_key=True)
+        list(rows.order_by("project_id", "number").values_list("pk"))
+
+
+def hold_groups_of(cases: Iterable[Case]) -> None:
+    """Hold the rows of the groups of these cases."""
+    numbers: dict[int, set[int]] = defaultdict(set)
+    for case in cases:
+        if case.group_number:
+            numbers[case.project_id].add(case.group_number)
+    for project_id in sorted(numbers) if connection.features.has_select_for_update else ():
+        wanted = sorted(numbers[project_id])
+        for first in range(0, len(wanted), HELD_AT_ONCE):
+            rows = Group.objects.filter(project=project_id, number__in=wanted[first : first + HELD_AT_ONCE])
+            list(rows.select_for_update(no_key=True).order_by("number").values_list("pk"))
+
+
 def title_of(case: Case) -> str:
     """Why it was sent and which class was said: what the cases of a group have in common. May be empty."""
     why = case.reason.replace("_", " ").strip()
     return ": ".join(part for part in (why[:1].upper() + why[1:], in_brief(case.prediction)) if part)[:200]
 
 
-def found(project: Project, members: Mapping[int, Sequence[Case]], *, by: str = "") -> list[Group]:
-    """New groups by number, each with its cases; the numbers are the next free ones. The cases' own rows are written elsewhere."""
+def found(
+    project: Project, members: Mapping[int, Sequence[Case]], *, by: str = "", likeness: Mapping[int, float | None] | None = None
+) -> list[Group]:
+    """New groups by number, each with its cases; the numbers are the next free ones. The cases' own rows are written elsewhere.
+
+    `likeness` is the least at which a case joined another one of the group; `by` is the person who split it off.
+    """
     if not members:
         return []
     first = next_numbers(project, "group", len(members))
@@ -77,6 +103,7 @@ def found(project: Project, members: Mapping[int, Sequence[Case]], *, by: str = 
                 reason=cases[0].reason,
                 sites=sites_of(cases),
                 made_by=by[:150],
+                least_alike=(likeness or {}).get(number),
                 count=len(cases),
                 waiting=len(waiting),
                 snoozed=sum(case.state == "snoozed" for case in cases),
@@ -122,11 +149,12 @@ class Change:
     arrived: bool = False
 
 
-def come_in(change: Change) -> None:
-    """Count the cases into a group that exists."""
+def come_in(change: Change) -> bool:
+    """Count the cases into a group that exists. Whether it came back with them."""
     group, cases = change.group, change.cases
     received = [case.received_at for case in cases]
     waiting = [case.received_at for case in cases if case.state == "inbox"]
+    back = bool(waiting and change.arrived and Group.objects.filter(pk=group.pk, waiting=0, count__gt=0).update(came_back=True))
     empty = Q(count=0)
     columns: dict[str, Any] = {
         "count": F("count") + len(cases),
@@ -137,8 +165,6 @@ def come_in(change: Change) -> None:
     }
     if waiting:
         columns["waiting_since"] = _unless(Q(waiting=0), min(waiting), Least("waiting_since", Value(min(waiting))))
-        if change.arrived:
-            columns["came_back"] = Choice(When(waiting=0, count__gt=0, then=Value(True)), default=F("came_back"))
     if change.least_alike is not None and (group.least_alike is None or change.least_alike < group.least_alike):
         columns["least_alike"] = change.least_alike
     sites = first_few([*group.sites, *sites_of(cases)])
@@ -147,6 +173,7 @@ def come_in(change: Change) -> None:
     Group.objects.filter(pk=group.pk).update(**columns)
     _add_days(group, _by_day(cases))
     check_growth([group.pk])
+    return back
 
 
 def _unless(condition: Q, value: Any, otherwise: Any) -> Choice:

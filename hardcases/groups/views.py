@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -14,7 +14,6 @@ from rest_framework import serializers
 from hardcases.cases import presenting as cases
 from hardcases.cases.access import number_in
 from hardcases.cases.models import Case
-from hardcases.cases.queries import condition
 from hardcases.errors import Refusal
 from hardcases.groups import actions, presenting, queries
 from hardcases.groups.access import act_for, cases_for, group_for
@@ -31,7 +30,6 @@ from hardcases.web.search import QueryRefused
 LISTED, BEFORE = 40, 5
 STRIP = 9
 GRID = 48
-HISTORY = 20
 SHOWN_STATES = ("inbox", "accepted", "declined", "snoozed")
 
 
@@ -55,12 +53,9 @@ class InboxPage(ProjectPage):
         q, notes = given.values["q"], list(given.notes)
         waiting = queries.waiting_groups(self.project)
         try:
-            found = Case.objects.filter(condition(self.project, q), project=self.project, state="inbox") if q else None
+            waiting = queries.found_by(waiting, self.project, q, state="inbox") if q else waiting
         except QueryRefused as refusal:
             notes.append(refusal.sentence)
-            found = None
-        if found is not None:
-            waiting = waiting.filter(number__in=found.values("group_number"))
         case = given.values.get("case")
         context = self._context(waiting, given.values.get("group") or self._group_of(case), case, notes)
         here = {"group": context["open"].key} if context["current"] else {}
@@ -114,6 +109,18 @@ class InboxPage(ProjectPage):
     def _undo(self, act_id: int | None) -> dict[str, str] | None:
         act = GroupAct.objects.select_related("group", "other").filter(project=self.project, pk=act_id or 0, undone_at=None).first()
         return presenting.toast(act, self.project.slug) if act else None
+
+
+class PlacingNote(ProjectPage):
+    """How many new cases have no group yet, for the inbox, which asks again until there are none."""
+
+    can: ClassVar[dict[str, Can]] = {"GET": Can.TRIAGE}
+
+    def get(self, request: HttpRequest, project: str) -> HttpResponse:
+        """The note alone; at the end the way to what came."""
+        undecided, words = counted(queries.undecided(self.project))
+        context = {"undecided": undecided, "undecided_words": words, "asked_again": True, "project": self.project}
+        return render_page(request, "groups/_placing.html", context)
 
 
 def _first_picture(page: ProjectPage, group: Group | None) -> str | None:
@@ -182,14 +189,13 @@ class GroupPage(ProjectPage):
         stored = queries.placed(page.rows)
         because = presenting.whys(stored, self.project.key_prefix)
         (entry,) = presenting.shown([found], slug=project, today=timezone.now().date())
-        acts = GroupAct.objects.filter(Q(group=found) | Q(other=found)).select_related("group", "other").order_by("-id")[:HISTORY]
         context = opened(self, entry, None, "group") | {
             "nearest": _near_words(found, stored.get(page.rows[0].pk) if page.rows else None),
             "grid": [(cases.shown(case), because.get(case.pk, "")) for case in page.rows],
             "tabs": self._tabs(found, wanted),
             "older_url": f"?{urlencode({'state': wanted, 'cursor': page.next})}" if page.next else None,
-            "history": presenting.history(list(acts), project),
-            "apart": Group.objects.filter(pk__in=queries.apart_from(found))[:HISTORY],
+            "history": presenting.history(queries.acts_of(found), project),
+            "apart": queries.kept_apart(found),
             "may_triage": can(self.actor, Can.TRIAGE, self.project),
             "notes": given.notes,
         }

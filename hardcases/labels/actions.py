@@ -113,7 +113,9 @@ def check_statement(project: Project, label: Any, note: str = "") -> tuple[dict[
 def _locked(project: Project, items: Sequence[LabelItem]) -> _Batch:
     numbers = {number for item in items if (number := number_in(project, item.case)) is not None}
     # Locked in one order, so that two batches over the same cases wait for each other instead of blocking each other.
-    rows = Case.objects.select_for_update().filter(project=project, number__in=numbers).order_by("pk").values_list(*_Held._fields)
+    rows = (
+        Case.objects.select_for_update(no_key=True).filter(project=project, number__in=numbers).order_by("pk").values_list(*_Held._fields)
+    )
     cases = [_Held(*row) for row in rows]
     current = CurrentLabel.objects.filter(case__in=[case.pk for case in cases]).values_list(
         "case_id", "revision__number", "revision__digest"

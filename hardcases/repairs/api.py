@@ -24,13 +24,13 @@ EXAMPLE = OpenApiExample(
 
 
 class Quarantine(ProjectAPI):
-    """What did not fit the project, by kind."""
+    """What did not fit the project."""
 
     can: ClassVar[dict[str, Can]] = {"GET": Can.VIEW_CASES}
 
     @extend_schema(parameters=[shapes.QuarantineParameters], responses={200: dict})
     def get(self, request: Request, project: str) -> Response:
-        """Groups of equal findings, the largest first."""
+        """What is of a kind makes one finding; the largest first."""
         asked = read_parameters(request, shapes.QuarantineParameters)
         return Response(shapes.shown_findings(self.project, queries.findings(self.project), reviewed=asked["reviewed"]))
 

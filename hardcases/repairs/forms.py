@@ -1,4 +1,4 @@
-"""The form of one group of findings: what is to become of its values."""
+"""The form of one finding: what is to become of its values."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from hardcases.cases.presenting import reasons
 from hardcases.cases.shapes import shape_of
 from hardcases.projects.forms import RefusedForm
 from hardcases.projects.models import ATTRIBUTE_TYPES, Project
-from hardcases.repairs.grouping import Group
+from hardcases.repairs.collecting import Finding
 from hardcases.repairs.rules import COMMA, POINT, Rule, read_rule
 
 DECLARE = "declare"
@@ -28,7 +28,7 @@ REVIEW = ("keep", "decline")
 
 
 class RepairForm(RefusedForm):
-    """Only what fits the group is offered."""
+    """Only what fits the finding is offered."""
 
     action = forms.ChoiceField(label=_("What to do"), widget=forms.RadioSelect)
     to = forms.CharField(label=_("What it becomes"), max_length=300, required=False)
@@ -41,23 +41,23 @@ class RepairForm(RefusedForm):
         label=_("Read reports to come in the same way"), required=False, help_text=_("Not for “try again”, “declare” and reviews.")
     )
 
-    def __init__(self, project: Project, group: Group, *args: Any, may_declare: bool, **kwargs: Any) -> None:
+    def __init__(self, project: Project, finding: Finding, *args: Any, may_declare: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.project, self.group = project, group
-        actions = offered(group, may_declare=may_declare)
+        self.project, self.finding = project, finding
+        actions = offered(finding, may_declare=may_declare)
         choices: dict[str, list[tuple[str, Any]]] = {
             "action": [(name, WORDS[name]) for name in actions],
             "decline_reason": [(code, word) for code, word, _key in reasons()],
         }
-        if listed_names := targets(project, group):
+        if listed_names := targets(project, finding):
             words = [("", _("Choose…")), *((name, name) for name in listed_names)]
             self.fields["to"] = forms.ChoiceField(label=_("What it becomes"), choices=words, required=False)
         for name, listed in choices.items():
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
             field.choices = listed
-        self.fields["action"].initial = group.suggested if group.suggested in actions else actions[0]
-        self.fields["decimal"].initial = group.decimal
+        self.fields["action"].initial = finding.suggested if finding.suggested in actions else actions[0]
+        self.fields["decimal"].initial = finding.decimal
         needs = {
             "to": {"map", "rename"},
             "decimal": {"number"},
@@ -72,10 +72,10 @@ class RepairForm(RefusedForm):
     def rule(self) -> Rule:
         """Of a valid form. Raises RuleRefused."""
         said = self.cleaned_data
-        action, group = said["action"], self.group
-        document: dict[str, Any] = {"action": action, "field": group.place}
-        if "value" in group.shape and action in {"map", "drop", *REVIEW}:
-            document["value"] = group.shape["value"]
+        action, finding = said["action"], self.finding
+        document: dict[str, Any] = {"action": action, "field": finding.place}
+        if "value" in finding.shape and action in {"map", "drop", *REVIEW}:
+            document["value"] = finding.shape["value"]
         if action in {"map", "rename"}:
             document["to"] = self._typed(said.get("to", "")) if action == "map" else said.get("to", "")
         if action == "number":
@@ -87,7 +87,7 @@ class RepairForm(RefusedForm):
     def _typed(self, text: str) -> Any:
         """A value as the declared type writes it: what is typed for a number or a boolean is one."""
         kinds = {attribute.name: attribute.type for attribute in self.project.attributes.all()}
-        place = self.group.place
+        place = self.finding.place
         kind = kinds.get(place.removeprefix("attributes.")) if place.startswith("attributes.") else None
         if kind in {"number", "boolean"}:
             try:
@@ -97,9 +97,9 @@ class RepairForm(RefusedForm):
         return text or None
 
 
-def targets(project: Project, group: Group) -> list[str]:
+def targets(project: Project, finding: Finding) -> list[str]:
     """What a value may be mapped to, or a field renamed to; empty where anything that is typed may do."""
-    whole, _point, rest = group.place.partition(".")
+    whole, _point, rest = finding.place.partition(".")
     if whole == "attributes":
         declared = {attribute.name: attribute for attribute in project.attributes.all()}
         if rest not in declared:
@@ -110,11 +110,11 @@ def targets(project: Project, group: Group) -> list[str]:
     return list(shape_of(project.task, project.classes).names())
 
 
-def offered(group: Group, *, may_declare: bool) -> list[str]:
-    """The actions that make sense for a group, the likeliest first."""
-    if not group.repairable:
+def offered(finding: Finding, *, may_declare: bool) -> list[str]:
+    """The actions that make sense for a finding, the likeliest first."""
+    if not finding.repairable:
         return list(REVIEW)
-    undeclared = group.suggested == "rename" and group.place.startswith("attributes.")
-    repairs = ["rename"] if group.suggested == "rename" else ["map"] if "value" in group.shape else []
-    numbers = ["number"] if str(group.shape.get("kind", "")).startswith("number ") else []
+    undeclared = finding.suggested == "rename" and finding.place.startswith("attributes.")
+    repairs = ["rename"] if finding.suggested == "rename" else ["map"] if "value" in finding.shape else []
+    numbers = ["number"] if str(finding.shape.get("kind", "")).startswith("number ") else []
     return [*numbers, *repairs, *([DECLARE] if undeclared and may_declare else []), "again", "drop", *REVIEW]

@@ -15,6 +15,7 @@ from hardcases.audit.actors import Actor
 from hardcases.cases import actions as cases
 from hardcases.cases.actions import Decision
 from hardcases.cases.models import Case
+from hardcases.cases.steps import hold_counts
 from hardcases.projects.models import Project
 from hardcases.repairs.queries import schema_of, set_aside, sorted_of
 from hardcases.repairs.rereading import Reread, Schema, reread
@@ -65,7 +66,10 @@ def _note(job: Job, at: int, seen: int, counts: dict[str, int]) -> None:
 def _repair(project: Project, actor: Actor, rule: Rule, schema: Schema, case_ids: Sequence[int]) -> dict[str, int]:
     """Read each case under its row's lock and write what became of it. One audit event: names of places, no values."""
     counts, numbers = {"cases": 0, "repaired": 0, "left": 0}, []
-    for case in Case.objects.filter(pk__in=case_ids).select_for_update(of=("self",), no_key=True).order_by("pk"):
+    cases_held = list(Case.objects.filter(pk__in=case_ids).select_for_update(of=("self",), no_key=True).order_by("pk"))
+    if rule.action == "decline":
+        hold_counts(cases_held)
+    for case in cases_held:
         case.project = project
         outcome = reread(sorted_of(case), rule, schema)
         if not outcome.changes and not outcome.left:

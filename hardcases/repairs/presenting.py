@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from hardcases.projects.models import Project
-from hardcases.repairs.grouping import Group
+from hardcases.repairs.collecting import Finding
 from hardcases.repairs.models import RepairRule
 from hardcases.repairs.queries import Preview
 from hardcases.repairs.rules import Rule, read_rule
@@ -24,7 +24,7 @@ def value(said: Any) -> str:
 
 
 def shape(said: dict[str, Any]) -> str:
-    """The value that a group shares, or what kind its values are."""
+    """The value that the cases of a finding share, or what kind their values are."""
     if "value" in said:
         return _("nothing") if said["value"] is None else value(said["value"])
     words = {
@@ -40,19 +40,19 @@ def shape(said: dict[str, Any]) -> str:
     return words.get(said["kind"], str(said["kind"]))
 
 
-def row(project: Project, group: Group) -> dict[str, Any]:
-    """A group with the addresses of its examples and of its repair."""
-    keys = [f"{project.key_prefix}-{number}" for number, _value in group.examples]
+def row(project: Project, finding: Finding) -> dict[str, Any]:
+    """A finding with the addresses of its examples and of its repair."""
+    keys = [f"{project.key_prefix}-{number}" for number, _value in finding.examples]
     examples = [
         {"key": key, "url": reverse("case-page", args=[project.slug, key]), "value": value(said)}
-        for key, (_number, said) in zip(keys, group.examples, strict=True)
+        for key, (_number, said) in zip(keys, finding.examples, strict=True)
     ]
     return {
-        "group": group,
-        "shape": shape(group.shape),
+        "finding": finding,
+        "shape": shape(finding.shape),
         "examples": examples,
-        "url": reverse("quarantine-group", args=[project.slug, group.id]),
-        "erase_urls": [] if group.repairable else [(key, reverse("case-erase", args=[project.slug, key])) for key in keys],
+        "url": reverse("quarantine-finding", args=[project.slug, finding.id]),
+        "erase_urls": [] if finding.repairable else [(key, reverse("case-erase", args=[project.slug, key])) for key in keys],
     }
 
 

@@ -10,7 +10,7 @@ from hardcases.cases.models import Case, SetAside
 from hardcases.cases.shapes import shape_of
 from hardcases.cases.steps import Sorted
 from hardcases.projects.models import Attribute, Project
-from hardcases.repairs.grouping import EXAMPLES, Group, groups_of
+from hardcases.repairs.collecting import EXAMPLES, Finding, collect
 from hardcases.repairs.models import RepairRule
 from hardcases.repairs.rereading import Reread, Schema, reread
 from hardcases.repairs.rules import Rule, read_rule
@@ -22,9 +22,9 @@ APPLY = "repairs.apply"
 
 @dataclass(frozen=True)
 class Findings:
-    """The groups, over `scanned` cases; `complete` unless there are more cases than are looked at."""
+    """The findings, over `scanned` cases; `complete` unless there are more cases than are looked at."""
 
-    groups: list[Group]
+    findings: list[Finding]
     scanned: int
     complete: bool
 
@@ -47,10 +47,10 @@ def set_aside(project: Project) -> Any:
 
 
 def findings(project: Project) -> Findings:
-    """The groups of what was set aside, the largest first."""
+    """What was set aside, the largest finding first."""
     rows = set_aside(project).order_by("-id").values_list("number", "quarantine")[: SCANNED + 1]
     found = list(rows)
-    return Findings(groups_of(found[:SCANNED]), min(len(found), SCANNED), len(found) <= SCANNED)
+    return Findings(collect(found[:SCANNED]), min(len(found), SCANNED), len(found) <= SCANNED)
 
 
 def schema_of(project: Project, declared: Sequence[Attribute] | None = None) -> Schema:

@@ -1,6 +1,6 @@
 """Reading set-aside values again: each proposal of a repair goes to the reader that set the value aside, and what fits joins the case. Pure.
 
-A value that the case has already is never overwritten: then the finding stays where it is.
+A value that the case has already is never overwritten: then the entry stays where it is.
 """
 
 from collections.abc import Sequence

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from hardcases.projects.models import Project
-from hardcases.repairs.grouping import Group
+from hardcases.repairs.collecting import Finding
 from hardcases.repairs.models import RepairRule
 from hardcases.repairs.queries import Findings, Preview
 from hardcases.web.queries import Parameters
@@ -23,33 +23,33 @@ class RepairBody(StrictSerializer):
 
 
 class QuarantineParameters(Parameters):
-    """Whether groups are listed whose every case somebody has reviewed."""
+    """Whether findings are listed whose every case somebody has reviewed."""
 
     reviewed = serializers.BooleanField(required=False, default=False)
 
 
 def shown_findings(project: Project, found: Findings, *, reviewed: bool) -> dict[str, Any]:
-    """The groups, at most MOST_SHOWN of them, with over how many cases they were counted."""
-    groups = [group for group in found.groups if reviewed or group.open]
+    """The findings, at most MOST_SHOWN of them, with over how many cases they were counted."""
+    findings = [finding for finding in found.findings if reviewed or finding.open]
     return {
-        "groups": [shown_group(project, group) for group in groups[:MOST_SHOWN]],
-        "groups_total": len(groups),
+        "findings": [shown_finding(project, finding) for finding in findings[:MOST_SHOWN]],
+        "findings_total": len(findings),
         "cases_counted": found.scanned,
         "complete": found.complete,
     }
 
 
-def shown_group(project: Project, group: Group) -> dict[str, Any]:
-    """One group with examples."""
-    examples = [{"key": f"{project.key_prefix}-{number}", "value": value} for number, value in group.examples]
+def shown_finding(project: Project, finding: Finding) -> dict[str, Any]:
+    """One finding with examples."""
+    examples = [{"key": f"{project.key_prefix}-{number}", "value": value} for number, value in finding.examples]
     return {
-        "id": group.id,
-        "field": group.place,
-        "problem": group.problem,
-        "shape": group.shape,
-        "repairable": group.repairable,
-        "cases": group.cases,
-        "reviewed": group.reviewed,
+        "id": finding.id,
+        "field": finding.place,
+        "problem": finding.problem,
+        "shape": finding.shape,
+        "repairable": finding.repairable,
+        "cases": finding.cases,
+        "reviewed": finding.reviewed,
         "examples": examples,
     }
 

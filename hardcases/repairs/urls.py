@@ -15,5 +15,5 @@ _PAGES = "p/<slug:project>/quarantine/"
 pages: list[URLPattern] = [
     path(_PAGES, views.QuarantinePage.as_view(), name="quarantine"),
     path(f"{_PAGES}rules/<int:number>/retire/", views.RetirePage.as_view(), name="repair-retire"),
-    path(f"{_PAGES}<slug:group>/", views.GroupPage.as_view(), name="quarantine-group"),
+    path(f"{_PAGES}<slug:finding>/", views.FindingPage.as_view(), name="quarantine-finding"),
 ]

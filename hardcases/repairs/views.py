@@ -1,4 +1,4 @@
-"""Pages of what was set aside: its groups, and the repair of one."""
+"""Pages of what was set aside: its findings, and the repair of one."""
 
 from typing import Any, ClassVar
 
@@ -13,33 +13,33 @@ from hardcases.projects.access import can
 from hardcases.projects.doors import ProjectPage
 from hardcases.projects.permissions import Can
 from hardcases.repairs import actions, presenting, queries
+from hardcases.repairs.collecting import Finding
 from hardcases.repairs.forms import DECLARE, RepairForm
-from hardcases.repairs.grouping import Group
 from hardcases.repairs.rules import Rule
 from hardcases.web.pages import render_page
 from hardcases.web.queries import Parameters, read_page_parameters
 
 
-class GroupsParameters(Parameters):
-    """Whether reviewed groups are shown as well."""
+class FindingsParameters(Parameters):
+    """Whether reviewed findings are shown as well."""
 
     reviewed = serializers.BooleanField(required=False, default=False)
 
 
 class QuarantinePage(ProjectPage):
-    """Everything that did not fit, by kind; asking to read all of it again."""
+    """Everything that did not fit, finding by finding; asking to read all of it again."""
 
     can: ClassVar[dict[str, Can]] = {"GET": Can.TRIAGE, "POST": Can.TRIAGE}
 
     def get(self, request: HttpRequest, project: str) -> HttpResponse:
-        """The groups, the repairs that are kept, and the last ones that were asked for."""
-        given = read_page_parameters(request, GroupsParameters)
+        """The findings, the repairs that are kept, and the last ones that were asked for."""
+        given = read_page_parameters(request, FindingsParameters)
         found = queries.findings(self.project)
-        shown = [group for group in found.groups if given.values["reviewed"] or group.open]
+        shown = [finding for finding in found.findings if given.values["reviewed"] or finding.open]
         context = {
-            "rows": [presenting.row(self.project, group) for group in shown[: presenting.MOST_SHOWN]],
-            "groups": len(shown),
-            "reviewed": len(found.groups) - sum(1 for group in found.groups if group.open),
+            "rows": [presenting.row(self.project, finding) for finding in shown[: presenting.MOST_SHOWN]],
+            "total": len(shown),
+            "reviewed": len(found.findings) - sum(1 for finding in found.findings if finding.open),
             "found": found,
             "rules": [presenting.rule_row(row) for row in queries.standing_rules(self.project)],
             "jobs": [presenting.job_row(job) for job in queries.newest_jobs(self.project)],
@@ -55,29 +55,29 @@ class QuarantinePage(ProjectPage):
         return HttpResponseRedirect(reverse("quarantine", args=[project]))
 
 
-class GroupPage(ProjectPage):
-    """One group of findings: preview a repair, then carry it out."""
+class FindingPage(ProjectPage):
+    """One finding: preview a repair, then carry it out."""
 
     can: ClassVar[dict[str, Can]] = {"GET": Can.TRIAGE, "POST": Can.TRIAGE}
 
-    def _group(self, name: str) -> Group:
-        group = next((group for group in queries.findings(self.project).groups if group.id == name), None)
-        if group is None:
+    def _finding(self, name: str) -> Finding:
+        finding = next((finding for finding in queries.findings(self.project).findings if finding.id == name), None)
+        if finding is None:
             raise NotFound(_("Nothing of this kind is set aside any more. Go back to the list."))
-        return group
+        return finding
 
-    def _page(self, request: HttpRequest, group: Group, form: RepairForm, status: int = 200, **more: Any) -> HttpResponse:
-        context = {"group": presenting.row(self.project, group), "form": form, "may_declare": can(self.actor, Can.MANAGE, self.project)}
-        return render_page(request, "repairs/group.html", context | more, status=status)
+    def _page(self, request: HttpRequest, finding: Finding, form: RepairForm, status: int = 200, **more: Any) -> HttpResponse:
+        context = {"row": presenting.row(self.project, finding), "form": form, "may_declare": can(self.actor, Can.MANAGE, self.project)}
+        return render_page(request, "repairs/finding.html", context | more, status=status)
 
-    def get(self, request: HttpRequest, project: str, group: str) -> HttpResponse:
-        """The group, its examples, the form."""
-        found = self._group(group)
+    def get(self, request: HttpRequest, project: str, finding: str) -> HttpResponse:
+        """The finding, its examples, the form."""
+        found = self._finding(finding)
         return self._page(request, found, RepairForm(self.project, found, may_declare=can(self.actor, Can.MANAGE, self.project)))
 
-    def post(self, request: HttpRequest, project: str, group: str) -> HttpResponse:
+    def post(self, request: HttpRequest, project: str, finding: str) -> HttpResponse:
         """`do` is preview or apply."""
-        found = self._group(group)
+        found = self._finding(finding)
         form = RepairForm(self.project, found, request.POST, may_declare=can(self.actor, Can.MANAGE, self.project))
         if not form.is_valid():
             return self._page(request, found, form, status=422)

@@ -12,6 +12,7 @@ from hardcases.audit.models import AuditEvent
 from hardcases.cases.access import number_in
 from hardcases.cases.models import Case
 from hardcases.cases.queries import search
+from hardcases.cases.steps import hold_counts
 from hardcases.projects.models import Project
 from hardcases.testsets.models import DraftChange, Entry, TestSet
 from hardcases.testsets.queries import in_chunks
@@ -53,6 +54,7 @@ def add(actor: Actor, test_set: TestSet, selection: Selection) -> tuple[int, lis
     cases, errors = _chosen(test_set.project, selection)
     fit = [case for case in cases if case.state not in {"declined", "erased"}]
     errors += _unfit(test_set.project, selection, [case for case in cases if case.state in {"declined", "erased"}])
+    _hold([case.pk for case in fit if case.state in UNDECIDED])
     added = 0
     for chunk in in_chunks(fit, CHUNK):
         members, drafted = _standing(test_set, chunk)
@@ -120,6 +122,15 @@ def _standing(test_set: TestSet, cases: Sequence[Chosen]) -> tuple[set[int], dic
 def _write(actor: Actor, test_set: TestSet, case_ids: Sequence[int], *, adds: bool) -> None:
     by = actor.printed_name[:150]
     DraftChange.objects.bulk_create([DraftChange(test_set=test_set, case_id=pk, adds=adds, by=by) for pk in case_ids], batch_size=CHUNK)
+
+
+def _hold(case_ids: Sequence[int]) -> None:
+    """Hold the cases that are about to be accepted, and then what counts them: all of them before the first is changed."""
+    cases: list[Case] = []
+    for chunk in in_chunks(sorted(case_ids), CHUNK):
+        rows = Case.objects.filter(pk__in=chunk, state__in=UNDECIDED).select_for_update(no_key=True)
+        cases += rows.order_by("pk").only("project_id", "group_number")
+    hold_counts(cases)
 
 
 def _accept(actor: Actor, project: Project, cases: Sequence[Chosen]) -> None:

@@ -89,6 +89,11 @@ def place_of(text: str) -> str:
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:MAX_PLACE]
 
 
+def is_storable(text: str) -> bool:
+    """Whether every database takes it: it holds neither NUL nor half a character."""
+    return not _UNSTORABLE.search(text)
+
+
 def facts(fields: Fields) -> frozenset[int]:
     """Every single thing that is said, each as a number: what was said before in any combination is nothing new."""
     return frozenset(map(hash, _facts({name: getattr(fields, name) for name in SAID})))

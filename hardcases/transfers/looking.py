@@ -1,20 +1,17 @@
 """What a check sees on its way through a file, for the page where people say what its names mean."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hardcases.cases.shapes import in_words
+from hardcases.formats.classes import LONGEST_NAME
 from hardcases.formats.exchange import Item
 from hardcases.projects.models import Attribute, Project
 from hardcases.transfers.intake import Entry
-from hardcases.transfers.items import last_part, place_of
+from hardcases.transfers.items import is_storable, last_part, place_of
 
 ROWS, NAMES = 20, 100
 TEXT = 80
-_UNKNOWN_CLASS = re.compile(
-    "“([^”…]+)” is no class of the project"
-)  # as readers say it; a name that they had to cut cannot be mapped by its beginning
 
 
 class Looker:
@@ -35,8 +32,8 @@ class Looker:
                     self.rows.append(_row(entry))
                 _count(self.unknown_classes, (name for name in _classes(entry) if name not in self.classes))
                 _count(self.unknown_attributes, (name for name in entry.attributes if name not in self.attributes))
-            elif named := _UNKNOWN_CLASS.search(entry.problem):
-                _count(self.unknown_classes, [named[1]] * entry.count)
+            elif entry.unknown_class is not None:
+                _count(self.unknown_classes, [entry.unknown_class] * entry.count)
 
     def preview(self) -> dict[str, Any]:
         """As it is stored."""
@@ -44,8 +41,9 @@ class Looker:
 
 
 def _count(found: dict[str, int], names: Iterable[str]) -> None:
+    """Only names that a mapping may hold: what cannot be mapped is not offered."""
     for name in names:
-        if name in found or len(found) < NAMES:
+        if name in found or (len(found) < NAMES and len(name) <= LONGEST_NAME and is_storable(name)):
             found[name] = found.get(name, 0) + 1
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hardcases.errors import Detail, Invalid
+from hardcases.formats.classes import LONGEST_NAME
 from hardcases.projects.models import Project
 from hardcases.web.json_edge import pointer
 
-MOST, LONGEST = 2_000, 500
+MOST = 2_000
 
 
 def check_mapping(project: Project, mapping: Mapping[str, Any]) -> None:
@@ -34,7 +35,7 @@ def _of_names(project: Project, name: str, value: Any) -> list[Detail]:
     findings = []
     for theirs, ours in value.items():
         place = pointer("mapping", name, theirs)
-        if not (ours is None or isinstance(ours, str)) or len(str(ours)) > LONGEST or len(theirs) > LONGEST:
+        if not (ours is None or isinstance(ours, str)) or len(str(ours)) > LONGEST_NAME or len(theirs) > LONGEST_NAME:
             findings.append(
                 Detail(pointer=place, detail="A name and its meaning are texts of at most 500 characters; null leaves the name out.")
             )
@@ -47,5 +48,5 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list):
-        return len(value) <= MOST and all(not isinstance(item, (Mapping, list)) and len(str(item)) <= LONGEST for item in value)
-    return len(str(value)) <= LONGEST
+        return len(value) <= MOST and all(not isinstance(item, (Mapping, list)) and len(str(item)) <= LONGEST_NAME for item in value)
+    return len(str(value)) <= LONGEST_NAME

@@ -48,6 +48,19 @@ class Inbox:
         return self.current
 
 
+def test_the_note_about_new_cases_follows_the_worker(visit: Visit, project: Project, curator: User) -> None:
+    visitor = visit(curator)
+    cases.a_case(project, "another")
+    page = visitor.open(project, "inbox/")
+    note = page.locator("#placing")
+    expect(note).to_contain_text("1 new case is being put into its group.")
+    groups.work()
+    expect(note).to_contain_text("All new cases are in their groups.")
+    note.get_by_role("link", name="Show them").click()
+    expect(page.locator("h1")).to_contain_text(f"{WAITING + 1} groups")
+    expect(page.locator("#placing")).to_have_count(0)
+
+
 def test_signing_in(visit: Visit, project: Project, curator: User) -> None:
     visitor = visit()
     page = visitor.page

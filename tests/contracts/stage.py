@@ -61,9 +61,8 @@ class Stage:
             ("releases/", "number", "release"),
             ("/parts/", "number", "part"),
             ("/erase/", "key", "erasable"),
-            ("/undo/<int:act>", "group", "split"),
+            ("<int:act>", "group", "split"),
             ("quarantine/", "number", "repair"),
-            ("quarantine/", "group", "finding"),
             ("teams/", "username", "colleague"),
             ("/start/", "import_id", "unread"),
             ("/undo/", "job", "bulk"),
@@ -124,7 +123,7 @@ def a_stage() -> Stage:
     left_out = Api(project).post("cases/", {"input": {"text": "Left out."}, "reason": "nothing"}).json()["sha256"]
     names = {
         "repair": repair.pk,
-        "finding": findings(project).groups[0].id,
+        "finding": findings(project).findings[0].id,
         "left_out": left_out,
         "project": project.slug,
         "key": f"{project.key_prefix}-21",
@@ -244,8 +243,10 @@ def documents(stage: Stage) -> dict[str, Any]:
             "attributes": {"site": "clinic-1", "age": 44.5, "portable": True},
             "tags": ["day"],
         },
+        "api-group-decide": {"state": "declined", "decline_reason": DECLINE_REASONS[0], "upto": names["key"]},
         "api-group-merge": {"into": names["second"]},
         "api-group-split": {"cases": names["chosen"]},
+        "api-group-undo": {},
         "api-repairs": {
             "rule": {"action": "map", "field": "attributes.age", "value": "x", "to": 4},
             "dry_run": True,
@@ -334,7 +335,7 @@ def forms(stage: Stage) -> dict[str, dict[str, str]]:
         "case-undo": {},
         "case-erase": {"reason": "asked for", "key": names["erasable"]},
         "quarantine": {},
-        "quarantine-group": {
+        "quarantine-finding": {
             "action": "rename",
             "to": "site",
             "decimal": "comma",

@@ -66,8 +66,11 @@ PROJECT: dict[str, dict[str, Can]] = {
     # hardcases.groups
     "api-group-list": {"GET": Can.VIEW_CASES},
     "api-group": {"GET": Can.VIEW_CASES},
+    "api-group-decide": {"POST": Can.TRIAGE},
     "api-group-merge": {"POST": Can.TRIAGE},
     "api-group-split": {"POST": Can.TRIAGE},
+    "api-group-undo": {"POST": Can.TRIAGE},
+    "inbox-placing": {"GET": Can.TRIAGE},
     "group-page": {"GET": Can.VIEW_CASES},
     "group-decide": {"POST": Can.TRIAGE},
     "group-merge": {"POST": Can.TRIAGE},
@@ -82,7 +85,7 @@ PROJECT: dict[str, dict[str, Can]] = {
     "api-repairs": {"GET": Can.VIEW_CASES, "POST": Can.TRIAGE},
     "api-repair-retire": {"POST": Can.TRIAGE},
     "quarantine": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
-    "quarantine-group": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
+    "quarantine-finding": {"GET": Can.TRIAGE, "POST": Can.TRIAGE},
     "repair-retire": {"POST": Can.TRIAGE},
     # hardcases.uploads
     "api-upload-list": {"POST": Can.REPORT},

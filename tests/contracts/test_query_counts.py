@@ -31,6 +31,11 @@ def _inbox(scene: Scene, number: int) -> None:
     groups.work()
 
 
+def _unplaced(scene: Scene, number: int) -> None:
+    for index in range(number):
+        cases.a_text(scene.project, f"Unplaced {number} {index}")
+
+
 def _set_aside(scene: Scene, number: int) -> None:
     for index in range(number):
         cases.a_text(scene.project, f"Odd {number} {index}", attributes={f"odd{index}": "x", "age": f"{index},5"})
@@ -91,6 +96,7 @@ def _transfers(scene: Scene, number: int) -> None:
 
 PAGES: list[tuple[str, Grow, int]] = [
     ("inbox/", _inbox, 18),
+    ("inbox/placing/", _unplaced, 8),
     ("inbox/{group}/", _inbox, 19),
     ("cases/", _accepted, 11),
     ("quarantine/", _set_aside, 10),

@@ -73,6 +73,20 @@ class InboxTests:
         work()
         assert "being put into" not in inbox.open()
 
+    def test_the_note_asks_again_until_all_have_their_group(self, inbox: Inbox, project: Project) -> None:
+        address = reverse("inbox-placing", args=[project.slug])
+        asks = f'hx-get="{address}"'
+        assert asks not in inbox.open()
+        a_case(project)
+        assert asks in inbox.open()
+        note = inbox.browser.get(address).content.decode()
+        assert "1 new case is being put into its group." in note
+        assert (asks in note, "<main" in note) == (True, False)
+        work()
+        note = inbox.browser.get(address).content.decode()
+        assert ("All new cases are in their groups." in note, "hx-get" in note) == (True, False)
+        assert asks not in inbox.open()
+
     def test_groups_not_cases_are_listed_and_the_next_one_is_a_key_away(self, inbox: Inbox, project: Project) -> None:
         a_group(project, 1, reason="doctor_disagreed", prediction={"scores": {"nodule": 0.07, "normal": 0.93}}, source="clinic-7")
         a_group(project, 2, 2)

@@ -61,6 +61,12 @@ class JoiningTests:
         assert Group.objects.get().title == "Doctor disagreed"
         assert Group.objects.get().sites == ["clinic-7"]
 
+    def test_a_group_says_how_alike_its_cases_are_though_they_came_at_once(self, project: Project) -> None:
+        a_picture(project, 1, 0)
+        a_picture(project, 1, 1)
+        work()
+        assert Group.objects.get().least_alike == Case.objects.get(number=2).fingerprint.alike
+
     def test_projects_know_nothing_of_each_other(self, project: Project) -> None:
         a_picture(project, 1)
         a_picture(a_project(), 1)

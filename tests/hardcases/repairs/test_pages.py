@@ -35,9 +35,9 @@ def text(response: Any, status: int = 200) -> str:
     return page
 
 
-def group_url(project: Project, place: str) -> str:
-    group = next(group for group in findings(project).groups if group.place == place)
-    return f"/p/{project.slug}/quarantine/{group.id}/"
+def finding_url(project: Project, place: str) -> str:
+    finding = next(finding for finding in findings(project).findings if finding.place == place)
+    return f"/p/{project.slug}/quarantine/{finding.id}/"
 
 
 def test_from_the_list_to_a_repair_that_is_remembered_and_stopped(project: Project) -> None:
@@ -48,7 +48,7 @@ def test_from_the_list_to_a_repair_that_is_remembered_and_stopped(project: Proje
     page = text(curator.get(address))
     assert "a number with a decimal comma, as text" in page
     assert all(key in page for key in keys[1:])
-    url = group_url(project, "attributes.age")
+    url = finding_url(project, "attributes.age")
     assert url in page
     said = {"action": "number", "decimal": "comma", "remember": "on"}
     preview = text(curator.post(url, said | {"do": "preview"}))
@@ -71,7 +71,7 @@ def test_from_the_list_to_a_repair_that_is_remembered_and_stopped(project: Proje
 def test_a_mistake_is_shown_beside_its_field_and_nothing_is_asked_for(project: Project) -> None:
     cases.a_case(project, attributes={"Site": "clinic-7"})
     curator = signed_in(project, Role.CURATOR)
-    url = group_url(project, "attributes.Site")
+    url = finding_url(project, "attributes.Site")
     page = text(curator.post(url, {"action": "rename", "to": "sight", "do": "apply"}), 422)
     assert "Select a valid choice" in page
     assert re.findall(r'<option value="(\w+)"', page)[:4] == ["site", "age", "portable", "patient"]
@@ -82,7 +82,7 @@ def test_a_mistake_is_shown_beside_its_field_and_nothing_is_asked_for(project: P
 def test_an_admin_declares_the_attribute_and_the_values_fit(project: Project) -> None:
     case = cases.a_case(project, attributes={"scanner": "S1"})
     admin = signed_in(project, Role.ADMIN)
-    url = group_url(project, "attributes.scanner")
+    url = finding_url(project, "attributes.scanner")
     assert admin.post(url, {"action": "declare", "kind": "category", "do": "apply"}).status_code == 302
     for due in all_due():
         due.task(**due.kwargs)
@@ -103,7 +103,7 @@ def test_what_was_found_in_a_file_is_reviewed_and_then_hidden(project: Project) 
     case = cases.a_case(project)
     Case.objects.update(quarantine=[{"field": "dicom.PatientName", "value": None, "problem": "The file names a person."}])
     curator = signed_in(project, Role.CURATOR, Role.ADMIN)
-    url = group_url(project, "dicom.PatientName")
+    url = finding_url(project, "dicom.PatientName")
     page = text(curator.get(url))
     assert f"/cases/{case.key}/erase/" in page
     assert re.findall(r'name="action" value="(\w+)"', page) == ["keep", "decline"]
@@ -111,6 +111,6 @@ def test_what_was_found_in_a_file_is_reviewed_and_then_hidden(project: Project) 
     for due in all_due():
         due.task(**due.kwargs)
     page = text(curator.get(f"/p/{project.slug}/quarantine/"))
-    assert "Show 1 reviewed kind" in page
+    assert "Show 1 reviewed finding" in page
     assert url not in page
     assert url in text(curator.get(f"/p/{project.slug}/quarantine/?reviewed=true"))

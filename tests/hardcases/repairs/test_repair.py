@@ -181,8 +181,8 @@ def test_findings_of_the_file_are_reviewed_not_repaired(project: Project) -> Non
     decline = {"action": "decline", "field": "dicom.PatientID", "decline_reason": "cannot_be_shared"}
     assert repair(project, decline)["repaired"] == 1
     assert (fresh(declined).state, fresh(declined).decline_reason, fresh(accepted).state) == ("declined", "cannot_be_shared", "accepted")
-    assert Api(project).get("quarantine/").json()["groups"] == []
-    assert len(Api(project).get("quarantine/", reviewed="true").json()["groups"]) == 2
+    assert Api(project).get("quarantine/").json()["findings"] == []
+    assert len(Api(project).get("quarantine/", reviewed="true").json()["findings"]) == 2
     assert repair(project, {"action": "keep", "field": "dicom.PatientName"})["cases"] == 0
 
 
@@ -223,13 +223,13 @@ def test_the_log_has_names_and_no_values(project: Project) -> None:
     assert not [value for value in NEVER_LOGGED for event in events if value in str(event.after)]
 
 
-def test_groups_say_field_problem_shape_and_number(project: Project) -> None:
+def test_findings_say_field_problem_shape_and_number(project: Project) -> None:
     for index in range(3):
         cases.a_case(project, f"a{index}", attributes={"site": "Clinic 7", "age": f"{index},5", "extra": index})
     cases.a_case(project, "b", attributes={"site": "Clinic 8"})
     found = Api(project).get("quarantine/").json()
-    groups = {(group["field"], str(group["shape"])): group["cases"] for group in found["groups"]}
-    assert groups == {
+    findings = {(finding["field"], str(finding["shape"])): finding["cases"] for finding in found["findings"]}
+    assert findings == {
         ("attributes.site", "{'value': 'Clinic 7'}"): 3,
         ("attributes.site", "{'value': 'Clinic 8'}"): 1,
         ("attributes.age", "{'kind': 'number with a comma'}"): 3,

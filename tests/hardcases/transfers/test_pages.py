@@ -11,6 +11,7 @@ from hardcases.cases.models import Case
 from hardcases.projects.models import Project
 from hardcases.transfers.models import Export, Import
 from tests.builders import cases, people, testsets, transfers
+from tests.builders.formats import png
 from tests.builders.transfers import jsonl
 from tests.hardcases.transfers.test_api import work
 
@@ -77,6 +78,28 @@ class ImportTests:
         assert "Imported" in visit.get(path)
         assert sorted(Case.objects.values_list("current_label__value", flat=True)) == ["nodule", "normal"]
         assert "Imported" in visit.get()
+
+    def test_classes_are_offered_by_their_whole_name(self, project: Project) -> None:
+        long, odd = [letter.rjust(100, "x") for letter in "ab"], "“Cyst” is no class of the project"
+        visit = Browser(project, "curator")
+        row = visit.upload(jsonl(*({"text": name, "label": name} for name in [*long, odd])))
+        work()
+        row.refresh_from_db()
+        assert row.preview is not None
+        assert row.preview["classes"] == dict.fromkeys([*long, odd], 1)
+        named = {f"classes-{number}": "nodule" for number in range(3)}
+        visit.post(f"imports/{row.pk}/", {"checked": str(row.check_job_id), "format": "jsonl", **named, "do": "check"})
+        work()
+        assert "3 new, 3 labels." in visit.get(f"imports/{row.pk}/")
+
+    def test_a_name_that_cannot_be_stored_is_not_offered(self, project: Project) -> None:
+        files = {"images/a.png": png(), "labels/a.txt": b"1 1 3 1 3 3 1 3 Cy\x00st 0\n", "data.yaml": b"names: [nodule]\n"}
+        row = transfers.uploaded(project, transfers.a_zip(**files), name="x.zip", kind="yolo")
+        job = transfers.check(row)
+        assert (job.state, "Cy" in str(transfers.rows(row))) == ("done", True)
+        row.refresh_from_db()
+        assert row.preview is not None
+        assert row.preview["classes"] == {}
 
     def test_only_what_was_seen_is_imported(self, project: Project) -> None:
         visit = Browser(project, "curator")

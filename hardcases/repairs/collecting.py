@@ -1,4 +1,4 @@
-"""Findings that are of a kind: the same place, the same problem, and a value of the same shape. Pure."""
+"""Findings: what was set aside in the same place, for the same problem, with a value of the same shape. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from hardcases.repairs.rules import COMMA, POINT, Entry, as_number, is_repairabl
 from hardcases.web.json_edge import canonical, digest_of
 
 EXAMPLES = 5
-LONGEST = 200  # characters of a value that makes a group of its own
+LONGEST = 200  # characters of a value that makes a finding of its own
 KINDS = {str: "text", bool: "true or false", int: "number", float: "number", list: "list", dict: "object", type(None): "nothing"}
 
 
 @dataclass(kw_only=True)
-class Group:
-    """`shape` is {"value": …} where cases share one value, else {"kind": …}. `examples` are (case number, value) of its newest cases."""
+class Finding:
+    """Everything of a kind. `shape` is {"value": …} where cases share one value, else {"kind": …}. `examples` are (case number, value) of its newest cases."""
 
     id: str
     place: str
@@ -70,25 +70,25 @@ def _kind(value: Any) -> str:
     return f"number with a {COMMA}" if as_number(value, COMMA) is not None else KINDS.get(type(value), "something else")
 
 
-def groups_of(cases: Iterable[tuple[int, Iterable[Entry]]]) -> list[Group]:
-    """Groups of (case number, what was set aside), the largest first. A case counts once in a group, however many boxes it has."""
-    found: dict[bytes, Group] = {}
+def collect(cases: Iterable[tuple[int, Iterable[Entry]]]) -> list[Finding]:
+    """The findings about cases, each (case number, what was set aside of it), the largest first. A case counts once, however many boxes it has."""
+    found: dict[bytes, Finding] = {}
     for number, entries in cases:
         counted: Counter[bytes] = Counter()
         for entry in entries:
             shape, place = shape_of(entry), place_of(entry)
             key = canonical([place, entry["problem"], shape])
-            group = found.get(key)
-            if group is None:
+            finding = found.get(key)
+            if finding is None:
                 name = digest_of([place, entry["problem"], shape])[:16]
-                group = found[key] = Group(
+                finding = found[key] = Finding(
                     id=name, place=place, problem=str(entry["problem"]), shape=shape, repairable=is_repairable(entry)
                 )
             counted[key] += 1
             if counted[key] > 1:
                 continue
-            group.cases += 1
-            group.reviewed += is_reviewed(entry)
-            if len(group.examples) < EXAMPLES:
-                group.examples.append((number, entry["value"]))
-    return sorted(found.values(), key=lambda group: (-group.open, -group.cases, group.place, group.id))
+            finding.cases += 1
+            finding.reviewed += is_reviewed(entry)
+            if len(finding.examples) < EXAMPLES:
+                finding.examples.append((number, entry["value"]))
+    return sorted(found.values(), key=lambda finding: (-finding.open, -finding.cases, finding.place, finding.id))
