@@ -75,7 +75,9 @@ class InboxPage(ProjectPage):
         undecided, undecided_words = counted(queries.undecided(self.project))
         listed = presenting.shown(groups, slug=self.project.slug, today=timezone.now().date())
         context: dict[str, Any] = {
-            "groups": counted(waiting),
+            "groups": counted(waiting)
+            if asked or len(groups) == LISTED
+            else (len(groups), str(len(groups))),  # a search need not look twice
             "cases": counted(Case.objects.filter(project=self.project, state="inbox")),
             "undecided": undecided,
             "undecided_words": undecided_words,
