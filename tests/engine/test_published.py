@@ -7,7 +7,7 @@ from scipy import special
 from evaluation.engine import clopper_pearson, mcnemar, newcombe, tango, tango_bound, wilson
 from evaluation.engine.auc import auc_by_stratum
 from evaluation.engine.compare import tango_score
-from evaluation.engine.ranked import influence_variance, rank
+from evaluation.engine.ranked import RankMetric, influence_variance, rank
 from tests.engine.build import whole
 
 # DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837: of 49 patients with ovarian cancer the 43 with all three tests. Surgery helped the first row of each.
@@ -24,17 +24,17 @@ DID_NOT = {
 HELPFUL = np.repeat([True, False], [31, 12])
 
 
-def influences(test: str) -> tuple[float, np.ndarray]:
+def area_of(test: str) -> RankMetric:
     scores = np.array(f"{HELPED[test]} {DID_NOT[test]}".split(), dtype=float)
-    found = auc_by_stratum(rank(-scores if test == "k-g" else scores), HELPFUL, whole(43))
-    return float(found.value[0]), found.influence.scaled
+    return auc_by_stratum(rank(-scores if test == "k-g" else scores), HELPFUL, whole(43))
 
 
 @pytest.mark.parametrize(("test", "area", "error"), [("albumin", 0.7366, 0.0927), ("k-g", 0.7258, 0.1028), ("protein", 0.6478, 0.1000)])
 def test_delong_of_the_ovarian_data(test: str, area: float, error: float) -> None:
     """Areas and standard errors as in SAS/STAT's guide, PROC LOGISTIC, "Comparing Receiver Operating Characteristic Curves"."""
-    value, influence = influences(test)
-    assert (value, float(influence_variance(influence, whole(43))[0]) ** 0.5) == pytest.approx((area, error), abs=5e-5)
+    found = area_of(test)
+    assert (float(found.value[0]), float(found.variance[0]) ** 0.5) == pytest.approx((area, error), abs=5e-5)
+    assert float(influence_variance(found.influence.scaled, whole(43))[0]) == pytest.approx(float(found.variance[0]))
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,11 @@ def test_delong_of_the_ovarian_data(test: str, area: float, error: float) -> Non
 )
 def test_delong_of_two_tests_on_the_ovarian_data(test: str, gap: float, error: float, chi2: float, p: float) -> None:
     """Against the K-G score; source as above."""
-    (value, influence), (other, theirs) = influences(test), influences("k-g")
-    variance = float(influence_variance(influence - theirs, whole(43))[0])
-    statistic = (value - other) ** 2 / variance
-    assert (value - other, variance**0.5, statistic) == pytest.approx((gap, error, chi2), abs=5e-5)
+    ours, theirs = area_of(test), area_of("k-g")
+    difference = float(ours.value[0] - theirs.value[0])
+    variance = float(influence_variance(ours.influence.scaled - theirs.influence.scaled, whole(43))[0])
+    statistic = difference**2 / variance
+    assert (difference, variance**0.5, statistic) == pytest.approx((gap, error, chi2), abs=5e-5)
     assert float(special.chdtrc(1, statistic)) == pytest.approx(p, abs=5e-5)
 
 
