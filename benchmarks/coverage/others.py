@@ -73,7 +73,7 @@ def classes(sets: int) -> None:
     _print("Three classes (60, 35 and 5 %)", [f"n {n}" for n in sizes], columns)
 
 
-def _label_truth(sensitivity: float, specificity: float) -> dict[str, float]:
+def label_truth(sensitivity: float, specificity: float) -> dict[str, float]:
     tp, fp = LABEL_SHARES * sensitivity, (1 - LABEL_SHARES) * (1 - specificity)
     fn = LABEL_SHARES - tp
     return {"micro_f1": float(2 * tp.sum() / (2 * tp + fp + fn).sum()), "macro_f1": float((2 * tp / (2 * tp + fp + fn)).mean())}
@@ -88,7 +88,7 @@ def labels(sets: int) -> None:
         luck = rng.random(truth.shape)  # common to both models
         given = [answers(np.where(truth, luck < sensitivity, luck > specificity)) for sensitivity, specificity in points]
         made = multilabel_report(("a", "b", "c"), truth, given[:1], given[1:], [sets_of(sets, n)], seed=SEED, resamples=1000)
-        columns.append(_cells(made["metrics"], _label_truth(*points[0]), _label_truth(*points[1])))
+        columns.append(_cells(made["metrics"], label_truth(*points[0]), label_truth(*points[1])))
     _print("Three labels (50, 20 and 5 %)", [f"n {n}" for n in sizes], columns)
 
 

@@ -48,3 +48,5 @@ def _floors() -> Iterator[tuple[str, str, World]]:
         yield world.name, "accuracy", world
     for world in (World(n=200, prevalence=0.3), World(n=600, prevalence=0.3)):
         yield world.name, "roc_auc", world
+    for world in (World(n=200), World(n=200, prevalence=0.05)):
+        yield world.name, "mcc", world

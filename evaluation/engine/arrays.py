@@ -1,6 +1,7 @@
 """What every module of the engine shares: array types, the error for bad input, and division that yields NaN instead of a warning."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ Codes = NDArray[np.integer[Any]]
 
 
 COUNTED_AT_ONCE = 1 << 15
+MOST_EXACT = 2**53  # above, a float64 stands for several whole numbers
 
 
 class BadInput(ValueError):  # noqa: N818 - read as a sentence at the call site
@@ -20,8 +22,59 @@ class BadInput(ValueError):  # noqa: N818 - read as a sentence at the call site
 
 
 def floats(values: ArrayLike) -> Floats:
-    """`values` as float64, without a copy where it already is."""
-    return np.asarray(values, dtype=np.float64)
+    """`values` as float64, without a copy where it already is; NaN where a row is masked or None.
+
+    Raises BadInput for what is no number, naming the row: words, complex numbers, dates.
+    """
+    kind = getattr(values, "dtype", None)
+    if type(values) is np.ndarray and kind == np.float64:
+        return values
+    if isinstance(values, np.ma.MaskedArray) and getattr(kind, "kind", "") in "biuf":
+        return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
+    if getattr(kind, "kind", "f") in "cmM":
+        raise BadInput(f"numbers are needed, not {kind}")
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadInput(_unreadable(values)) from error
+
+
+def _unreadable(values: ArrayLike) -> str:
+    """Which row is no number, or not as long as the first one."""
+    shape = None
+    for row, each in enumerate(values if isinstance(values, Iterable) and not isinstance(values, str) else [values]):
+        try:
+            found = np.asarray(each, dtype=np.float64).shape
+        except (TypeError, ValueError):
+            return f"row {row}: {str(each)[:40]!r} is no number"
+        if found != (shape := found if shape is None else shape):
+            return f"row {row}: it has shape {found}, the first one {shape}"
+    return "numbers are needed"
+
+
+def plain(values: ArrayLike, name: str) -> NDArray[Any]:
+    """`values` of any type as an array. Raises BadInput for masked rows, which have no value, and for rows of different lengths."""
+    if isinstance(values, np.ma.MaskedArray):
+        masked = np.argwhere(np.ma.getmaskarray(values))
+        if masked.size:
+            raise BadInput(f"row {masked[0][0]}: {name} is masked")
+        return np.asarray(values)
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise BadInput(f"{name}: rows are of different lengths") from error
+
+
+def integers(values: ArrayLike, name: str) -> Ints:
+    """Whole numbers as int64. Raises BadInput that names the first row that is none: nothing is rounded."""
+    given = plain(values, name)
+    if given.dtype.kind in "biu" or not given.size:
+        return given.astype(np.int64, copy=False)
+    numbers = floats(given)
+    wrong = np.argwhere(np.atleast_1d(~(np.abs(numbers) <= MOST_EXACT) | (numbers != np.rint(numbers))))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0][0]}: {name} is a whole number, not {np.atleast_1d(numbers)[tuple(wrong[0])]}")
+    return numbers.astype(np.int64)
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
@@ -51,7 +104,7 @@ def narrow(codes: NDArray[np.integer[Any]], size: int) -> NDArray[np.integer[Any
 
 def booleans(values: ArrayLike, name: str) -> Bools:
     """`values` as booleans: true and false, or 1 and 0. Raises BadInput that names the first row that is neither, NaN among them."""
-    given = np.asarray(values)
+    given = plain(values, name)
     if given.dtype == np.bool_:
         return given
     if given.size and given.dtype.kind not in "iuf":

@@ -12,6 +12,7 @@ from evaluation.engine.arrays import Floats, Ints
 from evaluation.engine.data import Comparison
 from evaluation.engine.estimates import Column, Estimate, Gap, Settings, nothing
 from evaluation.engine.figures import FlipFigures, Shares, cells_of, flips_of, shares_of
+from evaluation.engine.from_shares import cautious, made_of_shares
 from evaluation.engine.metrics import Metric
 from evaluation.engine.recipes import Recipes
 from evaluation.engine.resample import (
@@ -181,17 +182,15 @@ class Artefact:
 
     def differences(self, values: Values, stratum: int) -> list[SquareAndAdd | None]:
         """The two models' difference in each of the metrics of `values`, which are shares or tables of one stratum."""
-        correlations = jackknife_correlation(values)
+        correlations, few = jackknife_correlation(values), smallest(values.sample)
         out: list[SquareAndAdd | None] = []
         for row, metric in enumerate(values.metrics):
             share = metric.kind == "share"
             found = SquareAndAdd(
                 values=(float(values.observed[0][row]), float(values.observed[1][row])),
                 levels=partial(self._share_levels, self._share_rows[metric.id], stratum) if share else partial(table_levels, values, row),
-                correlation=float(correlations[row]),
-                smaller=min(float(side.effective[self._share_rows[metric.id], stratum]) for side in self.shares)
-                if share
-                else smallest(values.sample),
+                correlation=float(cautious(correlations[row], few) if made_of_shares(metric) else correlations[row]),
+                smaller=min(float(side.effective[self._share_rows[metric.id], stratum]) for side in self.shares) if share else few,
                 cases=int(self.block.n[stratum]),
                 finest=NEAR if share else 1 / (1 + values.sample.resamples),
             )

@@ -12,8 +12,8 @@ LEAST_CLUSTERS = 30  # 20 clusters held 90 to 93 %, 60 clusters 95 %
 LEAST_FOR_AREAS = 30  # DeLong without a score interval held 91 to 93 % with 20 positives
 LEAST_CLUSTERS_FOR_PRECISION = 100  # and with 60 clusters 92 %
 LEAST_FOR_PRECISION = 100  # average precision held 90 to 92 % with 10 to 60 positives
-LEAST_FOR_MCC = 20  # of two models with ten positives 88 %
-LEAST_ERRORS = 10  # balanced accuracy held 92 % where three cases in 200 were wrong
+LEAST_FOR_MCC = 20  # over all of several classes or with clusters, where it is bootstrapped: of two models with ten positives 88 %
+LEAST_ERRORS = 10  # with clusters, where it is bootstrapped: balanced accuracy held 92 % where three cases in 200 were wrong
 LEAST_ERRORS_FOR_LOSS = 30  # losses held 80 to 92 % with up to 25 wrong cases: rare large losses are not seen yet
 LEAST_FOR_MEANS = 50  # errors with long tails held 80 to 90 % with 30 cases
 LEAST_FOR_SQUARES = 1000  # differences of RMSE and R² held 89 % with 100 cases and 92 % with 400
@@ -24,7 +24,8 @@ AREAS = {"partial_roc_auc", "macro_roc_auc"}
 PRECISIONS = {"average_precision", "macro_average_precision"}
 LOSSES = {"brier", "log_loss"}
 ERRORS = {"balanced_accuracy", "macro_sensitivity"}
-LEAST_POSITIVES = {**dict.fromkeys(AREAS, LEAST_FOR_AREAS), **dict.fromkeys(PRECISIONS, LEAST_FOR_PRECISION), "mcc": LEAST_FOR_MCC}
+OVERALL_MCC = "mcc of all classes"
+LEAST_POSITIVES = {**dict.fromkeys(AREAS, LEAST_FOR_AREAS), **dict.fromkeys(PRECISIONS, LEAST_FOR_PRECISION), OVERALL_MCC: LEAST_FOR_MCC}
 BINNED = {"ece", "ece_debiased"}  # sums of absolute values: what scatters adds up
 
 
@@ -39,8 +40,10 @@ def caution(metric: str, *, smallest: int, errors: int, clusters: int | None) ->
         return "too_high"
     if clusters is not None and clusters < (LEAST_CLUSTERS_FOR_PRECISION if metric in PRECISIONS else LEAST_CLUSTERS):
         return "few_clusters"
-    if (metric in ERRORS and errors < LEAST_ERRORS) or (metric in LOSSES and errors < LEAST_ERRORS_FOR_LOSS):
+    if (clusters is not None and metric in ERRORS and errors < LEAST_ERRORS) or (metric in LOSSES and errors < LEAST_ERRORS_FOR_LOSS):
         return "few_errors"
+    if metric == "mcc" and clusters is not None:
+        metric = OVERALL_MCC
     return "few_positives" if smallest < LEAST_POSITIVES.get(metric, 0) else None
 
 

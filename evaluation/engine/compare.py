@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft, special
 
-from evaluation.engine.arrays import Floats, Ints, floats, ratio
-from evaluation.engine.intervals import Pair, normal_quantile, wilson
+from evaluation.engine.arrays import BadInput, Floats, Ints, floats, integers, ratio
+from evaluation.engine.intervals import Pair, counts, normal_quantile, wilson
 
 
 def mcnemar(lost: ArrayLike, gained: ArrayLike) -> Pair:
-    """Two-sided p-values (mid-P, exact conditional). Both are 1 where nothing differs."""
-    lost, gained = np.broadcast_arrays(floats(lost), floats(gained))
+    """Two-sided p-values (mid-P, exact conditional). Both are 1 where nothing differs. Raises BadInput for what is no count."""
+    lost, gained = (floats(integers(each, name)) for each, name in ((lost, "lost"), (gained, "gained")))
+    counts(lost, lost + gained)
+    counts(gained, lost + gained)
     total, least = lost + gained, np.minimum(lost, gained)
     tail, inner = fair_tail(least, total), fair_tail(least - 1, total)
     return np.clip(tail + inner, 0.0, 1.0), np.minimum(2 * tail, 1.0)
@@ -57,9 +59,12 @@ def tango_score(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, difference: Ar
 def tango(lost: ArrayLike, gained: ArrayLike, n: ArrayLike, level: float = 0.95, *, quantile: ArrayLike | None = None) -> Pair:
     """Tango's score interval of the difference; at lost = gained = 0 it is ± z²/(n + z²). NaN where n is 0."""
     lost, gained, n = (floats(x) for x in np.broadcast_arrays(lost, gained, n))
+    counts(lost, n)
+    counts(gained, n - lost)
     z = np.broadcast_to(floats(normal_quantile(level) if quantile is None else quantile), n.shape)
     low, high = -_tango_upper(gained, lost, n, z), _tango_upper(lost, gained, n, z)
-    return np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
+    known = (n > 0) & ~np.isnan(lost + gained)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
 def _tango_upper(lost: Floats, gained: Floats, n: Floats, z: Floats) -> Floats:
@@ -90,6 +95,8 @@ def newcombe(both_right: ArrayLike, lost: ArrayLike, gained: ArrayLike, both_wro
     """Newcombe's square-and-add interval (method 10, continuity-corrected phi): an independent cross-check of Tango."""
     right, lost, gained, wrong = (floats(x) for x in np.broadcast_arrays(both_right, lost, gained, both_wrong))
     n = right + lost + gained + wrong
+    for each in (right, lost, gained, wrong):
+        counts(each, n)
     new, old = ratio(right + gained, n), ratio(right + lost, n)
     (new_low, new_high), (old_low, old_high) = wilson(right + gained, n, level), wilson(right + lost, n, level)
     product = (right + lost) * (gained + wrong) * (right + gained) * (lost + wrong)
@@ -115,9 +122,12 @@ def sign_flip(cluster_sums: ArrayLike) -> tuple[float, float]:
     """Exact sign-flip test of integer cluster sums D_g: (two-sided p, one-sided p of a loss).
 
     Under H0 each D_g is as likely as -D_g. The null distribution of their sum is the Fourier inverse of prod cos(D_g t) on the integers,
-    so it is exact for any number of clusters and needs no random draws. Tails below about 1e-14 are rounding noise.
+    so it is exact for any number of clusters and needs no random draws. Tails below about 1e-14 are rounding noise. Raises BadInput for sums that are no whole
+    numbers.
     """
-    sums = np.asarray(cluster_sums, dtype=np.int64)
+    sums = integers(cluster_sums, "a cluster's sum")
+    if sums.ndim != 1:
+        raise BadInput(f"the sums have shape {sums.shape}, but there is one for each cluster")
     sizes, repeats = np.unique(np.abs(sums[sums != 0]), return_counts=True)
     reach = int((sizes * repeats).sum())
     if reach == 0:

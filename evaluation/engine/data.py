@@ -1,13 +1,15 @@
 """The arrays of an evaluation, checked once at the door: nothing is dropped, clipped or matched by position further in."""
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, booleans, floats
+from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, booleans, floats, plain
 from evaluation.engine.ranked import Ranking, rank
 
 MISSING = -1
@@ -108,7 +110,7 @@ def arm(task: Task, cases: int, labels: ArrayLike, scores: ArrayLike | None = No
 
 def label_codes(labels: ArrayLike, task: Task, cases: int, *, least: int = 0) -> Codes:
     """Class codes (cases,) in `least`..K-1, as the smallest integers that hold them. Raises BadInput that names the first row out of range."""
-    values = np.asarray(labels)
+    values = plain(labels, "the label")
     if values.shape != (cases,):
         raise BadInput(f"labels have shape {values.shape}, but there are {cases} cases")
     if values.dtype.kind not in "iub":
@@ -129,14 +131,32 @@ def cells(truth: Codes, labels: Codes, classes: int) -> Codes:
 
 
 def cluster_codes(clusters: ArrayLike | None, cases: int) -> Ints | None:
-    """Dense cluster codes, or None where every case is its own cluster."""
+    """Dense cluster codes, or None where every case is its own cluster. Names are numbers, words or anything that can be a key.
+
+    Raises BadInput for a case without a name (None, NaN): what is not known does not belong together.
+    """
     if clusters is None:
         return None
-    values = np.asarray(clusters)
+    values = plain(clusters, "the cluster")
     if values.shape != (cases,):
         raise BadInput(f"clusters have shape {values.shape}, but there are {cases} cases")
+    mixed = values.dtype.kind == "O"
+    absent = [_nameless(each) for each in values] if mixed else np.isnan(values) if values.dtype.kind in "fcmM" else False
+    if np.any(absent):
+        row = np.flatnonzero(absent)[0]
+        raise BadInput(f"row {row}: the case has no cluster ({values[row]}); name one of its own where it stands alone")
+    if mixed:
+        known: dict[Hashable, int] = {}
+        codes = np.array([known.setdefault(each, len(known)) for each in values], dtype=np.int64)
+        return None if len(known) == cases else codes
     keys, codes = np.unique(values, return_inverse=True)
     return None if keys.size == cases else codes.astype(np.int64)
+
+
+def _nameless(each: Any) -> bool:
+    """None, NaN and their like, which do not equal themselves."""
+    same = each is not None and operator.eq(each, each)
+    return not (isinstance(same, (bool, np.bool_)) and same)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, tally
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, integers, tally
 from evaluation.engine.compare import design_effect, sign_flip
 from evaluation.engine.data import MISSING, cluster_codes
 from evaluation.engine.gates import Check, CheckResult, Result
@@ -65,7 +65,7 @@ def fragility(
     `truth`, `candidate`, `baseline` (n,) are class codes, -1 a missing answer; a `floor` needs no baseline. Among cases that move the verdict
     equally those with more `suspicion` (n,) are taken first. Raises BadInput for shapes that do not fit.
     """
-    labels = [np.asarray(values, dtype=np.int64) for values in (truth, candidate, candidate if baseline is None else baseline)]
+    labels = [integers(values, "the label") for values in (truth, candidate, candidate if baseline is None else baseline)]
     n = labels[0].size
     doubt = np.zeros(n) if suspicion is None else floats(suspicion)
     if any(values.shape != (n,) for values in (*labels, doubt)):

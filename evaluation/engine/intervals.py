@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from evaluation.engine.arrays import Floats, Ints, floats, ratio, tally
+from evaluation.engine.arrays import BadInput, Floats, Ints, floats, ratio, tally
 
 Pair = tuple[Floats, Floats]
+ROUNDING = 1e-9
 
 
 def normal_quantile(level: float) -> float:
-    """z of a two-sided interval at `level` in (0, 1): 1.96 for 0.95."""
+    """z of a two-sided interval at `level` in (0, 1): 1.96 for 0.95. Raises BadInput for a level that is none."""
+    if not -1 < level < 1:  # one-sided bounds beyond the estimate have levels below 0
+        raise BadInput(f"a level lies between 0 and 1, and {level} does not")
     return float(special.ndtri(0.5 + level / 2))
 
 
@@ -27,9 +30,19 @@ def t_quantile(level: float, degrees: ArrayLike) -> Floats:
     return np.where(np.isfinite(degrees), special.stdtrit(finite, 0.5 + level / 2), normal_quantile(level))
 
 
+def counts(k: ArrayLike, n: ArrayLike) -> Pair:
+    """k of n as arrays of one shape; NaN is not known. Raises BadInput where k is not between 0 and a finite n, but for rounding of fractional counts."""
+    k, n = np.broadcast_arrays(floats(k), floats(n))
+    wrong = (n != 0) & ((k < 0) | (k > n + ROUNDING * np.abs(n)) | np.isinf(n))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise BadInput(f"row {row}: {k.flat[row]:g} of {n.flat[row]:g} is not possible")
+    return k, n
+
+
 def wilson(k: ArrayLike, n: ArrayLike, level: float = 0.95, *, quantile: ArrayLike | None = None) -> Pair:
     """Wilson score interval of k successes in n; `quantile` replaces z (a t quantile for clustered data)."""
-    k, n = np.broadcast_arrays(floats(k), floats(n))
+    k, n = counts(k, n)
     z = floats(normal_quantile(level) if quantile is None else quantile)
     share, z2 = ratio(k, n), z * z
     centre = ratio(k + z2 / 2, n + z2)
@@ -42,23 +55,25 @@ def wilson(k: ArrayLike, n: ArrayLike, level: float = 0.95, *, quantile: ArrayLi
 def clopper_pearson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> Pair:
     """Exact two-sided interval: two one-sided bounds at half the error each."""
     alpha = (1 - level) / 2
+    if not 0 < alpha < 0.5:
+        raise BadInput(f"a level lies between 0 and 1, and {level} does not")
     return exact_lower(k, n, alpha), exact_upper(k, n, alpha)
 
 
 def exact_lower(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Floats:
     """One-sided Clopper–Pearson lower bound at confidence 1 - alpha; 0 when k is 0."""
-    k, n = np.broadcast_arrays(floats(k), floats(n))
+    k, n = counts(k, n)
     inner = (k > 0) & (n > 0)
     low = special.betaincinv(np.where(inner, k, 1.0), np.where(inner, n - k, 0.0) + 1.0, alpha)
-    return np.where(n > 0, np.where(inner, low, 0.0), np.nan)
+    return np.where((n > 0) & (k >= 0), np.where(inner, low, 0.0), np.nan)
 
 
 def exact_upper(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Floats:
     """One-sided Clopper–Pearson upper bound at confidence 1 - alpha; 1 when k is n, 1 - alpha**(1/n) when k is 0."""
-    k, n = np.broadcast_arrays(floats(k), floats(n))
+    k, n = counts(k, n)
     inner = (k < n) & (n > 0)
     high = special.betaincinv(np.where(inner, k, 0.0) + 1.0, np.where(inner, n - k, 1.0), 1 - alpha)
-    return np.where(n > 0, np.where(inner, high, 1.0), np.nan)
+    return np.where((n > 0) & (k >= 0), np.where(inner, high, 1.0), np.nan)
 
 
 def ratio_variance(sums: ArrayLike, sizes: ArrayLike) -> Floats:

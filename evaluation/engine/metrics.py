@@ -44,8 +44,11 @@ def _share(source: str, *, paired: bool = True, higher: bool = True) -> Definiti
     return Definition("share", "labels", "Wilson, with clusters on the effective n", difference, source, higher, paired=paired)
 
 
-def _table(source: str, low: float = 0.0) -> Definition:
-    return Definition("table", "labels", "BCa on multinomial draws of counts", "square-and-add; swap permutation", source, low=low)
+def _table(source: str, low: float = 0.0, interval: str = "BCa on multinomial draws of counts") -> Definition:
+    return Definition("table", "labels", interval, "square-and-add; swap permutation", source, low=low)
+
+
+SHARES_JOINED = "square-and-add of Wilson intervals of shares; with clusters BCa on multinomial draws of counts"
 
 
 def _rank(source: str) -> Definition:
@@ -87,10 +90,10 @@ DEFINITIONS: dict[str, Definition] = {
     "false_positive_rate": _share("1 - specificity", higher=False),
     "false_negative_rate": _share("1 - sensitivity", higher=False),
     "micro_f1": _share("equals accuracy where each case has one label"),
-    "balanced_accuracy": _table("mean sensitivity; Brodersen 2010"),
+    "balanced_accuracy": _table("mean sensitivity; Brodersen 2010", interval=SHARES_JOINED),
     "f1": _table("van Rijsbergen 1979"),
-    "mcc": _table("Matthews 1975; several classes Gorodkin 2004", low=-1.0),
-    "macro_sensitivity": _table("mean over classes with support"),
+    "mcc": _table("Matthews 1975; several classes Gorodkin 2004 (BCa)", low=-1.0, interval=SHARES_JOINED),
+    "macro_sensitivity": _table("mean over classes with support", interval=SHARES_JOINED),
     "macro_specificity": _table("mean over classes with support"),
     "macro_ppv": _table("mean over classes with support"),
     "macro_npv": _table("mean over classes with support"),

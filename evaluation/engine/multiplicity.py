@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import Floats, floats
+from evaluation.engine.arrays import BadInput, Floats, floats
 
 
 def holm(p: ArrayLike) -> Floats:
@@ -31,6 +31,11 @@ def _step_up(ordered: Floats) -> Floats:
 
 def _adjusted(p: ArrayLike, rule: Callable[[Floats], Floats]) -> Floats:
     values = floats(p)
+    if values.ndim != 1:
+        raise BadInput(f"p-values are one row, not of shape {values.shape}")
+    wrong = np.flatnonzero((values < 0) | (values > 1))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: {values[wrong[0]]:g} is no p-value")
     tested = np.flatnonzero(~np.isnan(values))
     order = tested[np.argsort(values[tested], kind="stable")]
     out = np.full(values.shape, np.nan)

@@ -6,7 +6,7 @@ from functools import cache, partial
 import numpy as np
 from scipy import special
 
-from evaluation.engine.arrays import Ints
+from evaluation.engine.arrays import BadInput, Ints
 from evaluation.engine.compare import mcnemar_loss, tango_score
 from evaluation.engine.intervals import exact_lower, exact_upper
 
@@ -20,7 +20,8 @@ def non_inferiority_cases(psi: float, margin: float, *, alpha: float = 0.05, pow
     Inverts Tango's bound at the outcome that is only reached or beaten with probability `power`: d = -z_power * sqrt(psi / n), but never
     better than no flip at all. None where more than 10 million would be needed or the margin is not positive.
     """
-    if margin <= 0:
+    _share("psi", psi)
+    if not margin > 0:
         return None
     z_alpha, z_power = special.ndtri(1 - alpha), special.ndtri(power)
 
@@ -42,6 +43,7 @@ def floor_cases(share: float, floor: float, *, alpha: float = 0.05, power: float
 
     None where the share is not above the floor (more cases cannot help).
     """
+    _share("share", share)
     if not share > floor:
         return None
 
@@ -50,6 +52,11 @@ def floor_cases(share: float, floor: float, *, alpha: float = 0.05, power: float
 
     found = _smallest(enough)
     return None if found is None else int(np.ceil(found * design_effect))
+
+
+def _share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise BadInput(f"{name} is a share between 0 and 1, and {value} is not")
 
 
 def _binomial_quantile(p: float, n: int, share: float) -> float:
@@ -81,6 +88,9 @@ def detectable_loss(n: float, *, gained: float = 0.02, alpha: float = 0.05, powe
     Exact sum over the binomial number of flips up to 2,000 cases, the normal approximation beyond. None where not even losing every case
     would do.
     """
+    if not n >= 0:
+        raise BadInput(f"{n} is not a number of cases")
+    _share("gained", gained)
     n = int(n)
     top = 1 - 2 * gained
     if n < 1 or top <= 0:

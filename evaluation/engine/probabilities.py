@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from evaluation.engine.arrays import Bools, Codes, Floats, Ints, ratio, tally
+from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, ratio, tally
 from evaluation.engine.data import MISSING, Arm, Task
 from evaluation.engine.strata import Block
 
@@ -125,6 +125,9 @@ class Bins:
 
 def equal_width(chance: Floats, bins: int = BINS) -> Codes:
     """Bin (n,) of each probability: [0, 1/bins), …, the last one closed."""
+    if chance.size and not (chance.min() >= 0 and chance.max() <= 1):
+        row = np.flatnonzero(~((chance >= 0) & (chance <= 1)))[0]
+        raise BadInput(f"row {row}: {chance[row]} is not a probability")
     return np.asarray(np.minimum((chance * bins).astype(np.min_scalar_type(bins)), bins - 1))
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from evaluation.engine.arrays import BadInput, Floats, floats, optional, ratio
+from evaluation.engine.data import cluster_codes
 from evaluation.engine.intervals import normal_quantile, ratio_variance, t_quantile, wilson
 
 SHARES_SUM = 1e-6
@@ -42,9 +43,10 @@ def post_stratified(
         raise BadInput(
             f"shares, values and variances have shapes {w.shape}, {m.shape} and {v.shape}, but there is one of each for a stratum"
         )
-    wrong = np.flatnonzero(~(w >= 0))
-    if wrong.size:
-        raise BadInput(f"row {wrong[0]}: {w[wrong[0]]} is not a share")
+    for fault, at, what in ((~(w >= 0), w, "a share"), (v < 0, v, "a variance")):
+        wrong = np.flatnonzero(fault)
+        if wrong.size:
+            raise BadInput(f"row {wrong[0]}: {at[wrong[0]]} is not {what}")
     if not abs(w.sum() - 1) <= SHARES_SUM:
         raise BadInput(f"the shares add up to {w.sum():g}, not to 1; name every stratum of production, once")
     used = w > 0
@@ -101,9 +103,8 @@ def hajek(values: ArrayLike, probabilities: ArrayLike, clusters: ArrayLike | Non
     wrong = np.flatnonzero(~np.isfinite(y) | (p <= 0) | (p > 1))
     if wrong.size:
         raise BadInput(f"row {wrong[0]}: {y[wrong[0]]} with probability {p[wrong[0]]} cannot be weighed")
-    unit = np.arange(y.size) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]
-    if unit.shape != y.shape:
-        raise BadInput(f"there are {unit.size} clusters for {y.size} cases")
+    codes = cluster_codes(clusters, y.size)
+    unit = np.arange(y.size) if codes is None else codes
     count, unknown = int(unit.max(initial=-1)) + 1, int(np.isnan(p).sum())
     if unknown or not y.size:
         why = f"{unknown} of {y.size} cases have no known chance" if unknown else "there is no case"

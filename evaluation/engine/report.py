@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from evaluation.engine.arrays import BadInput, optional
 from evaluation.engine.artefact import Artefact
 from evaluation.engine.calibration import calibration_details
-from evaluation.engine.caution import Caution, caution
+from evaluation.engine.caution import OVERALL_MCC, Caution, caution
 from evaluation.engine.compare import Flips
 from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_codes
 from evaluation.engine.entries import Entry, entry_of
@@ -159,7 +159,8 @@ class BlockReport:
         n, clusters = self._sizes[stratum]
         sizes = self._supports[stratum] if positives is None else (positives, n - positives)
         smallest = min(size for size in sizes if size > 0)
-        return caution(metric.name, smallest=smallest, errors=self._errors[stratum], clusters=clusters if clusters < n else None)
+        name = OVERALL_MCC if metric.name == "mcc" and metric.index is None else metric.name
+        return caution(name, smallest=smallest, errors=self._errors[stratum], clusters=clusters if clusters < n else None)
 
     @cached_property
     def _supports(self) -> list[list[int]]:

@@ -15,6 +15,7 @@ import numpy as np
 from scipy import special
 
 from evaluation.engine.arrays import Bools, Floats, Ints, ratio
+from evaluation.engine.from_shares import METHOD, from_shares, made_of_shares
 from evaluation.engine.intervals import Pair, clopper_pearson, t_quantile
 from evaluation.engine.metrics import Metric
 from evaluation.engine.tables import Table, margins_of
@@ -42,6 +43,11 @@ class Sample:
     @property
     def arms(self) -> int:
         return int(self.tables.shape[1])
+
+    @property
+    def alone(self) -> bool:
+        """Every unit is one case."""
+        return self.units == int(self.observed[0].n)
 
     @property
     def resampled(self) -> bool:
@@ -310,7 +316,8 @@ class Intervals:
 def level_intervals(several: Sequence[Values], arm: int, level: float = 0.95) -> list[Intervals]:
     """Intervals of the metrics of one arm, in each of several strata.
 
-    BCa; the jackknife with very many different clusters; where degenerate an exact bound on the smallest class. NaN where a metric is undefined.
+    BCa; the jackknife with very many different clusters; where degenerate an exact bound on the smallest class. Where every case is its own
+    unit, what is `made_of_shares` has its interval from them. NaN where a metric is undefined.
     """
     estimate = np.stack([values.observed[arm] for values in several])
     low, high = np.empty(estimate.shape), np.empty(estimate.shape)
@@ -324,14 +331,23 @@ def level_intervals(several: Sequence[Values], arm: int, level: float = 0.95) ->
     least, most = (np.array([getattr(metric, end) for metric in several[0].metrics]) for end in ("low", "high"))
     n = np.array([smallest(values.sample) for values in several])[:, None]
     exact_low, exact_high = clopper_pearson((estimate - least) / (most - least) * n, n, level)
+    alone = np.array([values.sample.alone for values in several])
+    joined = alone[:, None] & np.array([made_of_shares(metric) for metric in several[0].metrics])
+    for row in np.flatnonzero(joined.any(axis=0)).tolist():
+        tables = Table(np.stack([values.sample.total[arm] for values in several if values.sample.alone]))
+        low[alone, row], high[alone, row] = from_shares(several[0].metrics[row], tables, level)
     flat = ~(low < high)  # undefined, or so skewed that both ends are the same draw
     low = np.where(flat, least + (most - least) * exact_low, np.maximum(low, least))
     high = np.where(flat, least + (most - least) * exact_high, np.minimum(high, most))
     methods = [
-        ["clopper-pearson" if degenerate else "bca" if bca else "jackknife" for degenerate in row]
-        for row, bca in zip(flat.tolist(), resampled.tolist(), strict=True)
+        [_method(*each, bca=bca) for each in zip(*row, strict=True)]
+        for *row, bca in zip(flat.tolist(), joined.tolist(), resampled.tolist(), strict=True)
     ]
     return [Intervals(low=low[number], high=high[number], method=method) for number, method in enumerate(methods)]
+
+
+def _method(flat: bool, joined: bool, *, bca: bool) -> str:
+    return "clopper-pearson" if flat else METHOD if joined else "bca" if bca else "jackknife"
 
 
 def _bca_of(several: Sequence[Values], arm: int, level: float) -> Pair:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, narrow, occurrences
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, integers, narrow, occurrences, plain
 
 PACKED_ROWS = 100_000
 
@@ -189,7 +189,7 @@ def _block(parts: list[_Layer], everyone: Ints, clusters: Ints | None) -> Block:
 
 
 def _layer(item: Grouping, cases: int) -> _Layer:
-    codes = np.asarray(item.codes)
+    codes = plain(item.codes, "the code of a grouping")
     if codes.size and codes.dtype.kind not in "iu":
         raise BadInput("a grouping has integer codes, one a case")
     if codes.shape != (cases,):
@@ -229,12 +229,14 @@ def _codes(items: list[Stratum], cases: int) -> NDArray[np.signedinteger[Any]]:
 
 
 def _mask(item: Stratum, cases: int) -> Bools:
-    members = np.asarray(item.members)
+    members = plain(item.members, f"a member of stratum {item.name!r}")
     if members.dtype == np.bool_:
         if members.shape != (cases,):
             raise BadInput(f"stratum {item.name!r}: the mask has shape {members.shape}, but there are {cases} cases")
         return members
-    indices = members.astype(np.int64)
+    indices = integers(members, f"an index of stratum {item.name!r}")
+    if indices.ndim != 1:
+        raise BadInput(f"stratum {item.name!r}: the indices have shape {indices.shape}, but they are one row")
     if indices.size and (indices.min() < 0 or indices.max() >= cases):
         raise BadInput(f"stratum {item.name!r}: an index lies outside the {cases} cases")
     mask = np.zeros(cases, dtype=np.bool_)

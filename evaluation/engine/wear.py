@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from evaluation.engine.arrays import BadInput, Floats, Ints, booleans, floats, tally
+from evaluation.engine.data import cluster_codes
 from evaluation.engine.intervals import ratio_variance, t_quantile
 
 
@@ -140,7 +141,8 @@ def fresh_gap(
     """
     new, old = floats(candidate), floats(anchor)
     is_fresh = booleans(fresh, "fresh")
-    group = np.arange(new.size) if clusters is None else np.asarray(clusters)
+    codes = cluster_codes(clusters, new.size)
+    group = np.arange(new.size) if codes is None else codes
     if not (new.shape == old.shape == is_fresh.shape == group.shape and new.ndim == 1):
         raise BadInput(f"candidate, anchor, fresh and clusters are arrays of one length; the candidate has {new.size} cases")
     if not (np.isfinite(new).all() and np.isfinite(old).all()):

@@ -6,8 +6,33 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evaluation.engine import BadInput, Check, Grouping, Settings, equal_mass, equal_width, judge, report
+from evaluation.engine import (
+    BadInput,
+    Check,
+    Grouping,
+    Settings,
+    Stratum,
+    arm,
+    benjamini_hochberg,
+    clopper_pearson,
+    comparison_of,
+    detectable_loss,
+    equal_mass,
+    equal_width,
+    floor_cases,
+    holm,
+    judge,
+    mcnemar,
+    newcombe,
+    non_inferiority_cases,
+    post_stratified,
+    report,
+    sign_flip,
+    tango,
+    wilson,
+)
 from evaluation.engine.arrays import booleans
+from evaluation.engine.data import cluster_codes
 from evaluation.engine.fragility import fragility
 from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.integration import compare_answers
@@ -17,8 +42,9 @@ from evaluation.engine.regression import regression_report
 from evaluation.engine.replicate_tests import improvement, paired_runs, permutation_p
 from evaluation.engine.simulate import Scenario, population, simulate
 from evaluation.engine.slices import Attribute, Search, find_slices
+from evaluation.engine.strata import blocks
 from evaluation.engine.tallies import alone, judge_tallies
-from tests.engine.build import SEED, comparison
+from tests.engine.build import BINARY, SEED, comparison
 
 THREE = np.full((3, 2), [0.2, 0.8])
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
@@ -40,6 +66,38 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "black is white": (lambda: image_statistics(np.zeros((2, 2)), 0.0), "above 0"),
     "no draws": (lambda: simulate([], population([], 9), [Scenario(name="x")], flip_rate=0.1, seed=SEED, draws=0), "draw"),
     "undefined flips": (lambda: simulate([], population([], 9), [Scenario(name="x")], flip_rate=np.nan, seed=SEED), "flip rate"),
+    "a word for a score": (lambda: arm(BINARY, 2, [0, 1], ["x", "y"]), "row 0: 'x' is no number"),
+    "a complex score": (lambda: arm(BINARY, 1, [1], np.array([1j])), "complex128"),
+    "a date for a score": (lambda: arm(BINARY, 1, [1], np.zeros(1, "datetime64[s]")), "datetime64"),
+    "a masked score": (lambda: arm(BINARY, 2, [1, 1], np.ma.masked_array([0.1, 0.2], [False, True])), "row 1: the score is not finite"),
+    "rows of different lengths": (lambda: arm(BINARY, 2, [1, 1], [[0.1], [0.2, 0.3]]), "row 1: it has shape"),
+    "a masked label": (lambda: arm(BINARY, 2, np.ma.masked_array([0, 1], [False, True])), "row 1: the label is masked"),
+    "a table for labels": (lambda: arm(BINARY, 2, [[0], [0, 1]]), "different lengths"),
+    "a case without a cluster": (lambda: cluster_codes(["a", None], 2), "row 1: the case has no cluster"),
+    "clusters that are NaN": (lambda: cluster_codes([1.0, np.nan, np.nan], 3), "row 1: the case has no cluster"),
+    "a masked cluster": (lambda: cluster_codes(np.ma.masked_array([1, 1], [False, True]), 2), "row 1: the cluster is masked"),
+    "half a case in a stratum": (lambda: blocks([Stratum("a", [0.0, 1.5])], 3), "row 1: an index of stratum 'a'"),
+    "a table of cases": (lambda: blocks([Stratum("a", [[0, 1]])], 3), "stratum 'a': the indices have shape"),
+    "more right than cases": (lambda: wilson([1, 5], [3, 3]), "row 1: 5 of 3"),
+    "fewer than none": (lambda: clopper_pearson(-1, 3), "-1 of 3"),
+    "of infinitely many": (lambda: wilson(3, np.inf), "3 of inf"),
+    "a certain interval": (lambda: wilson(3, 5, 1.0), "level"),
+    "an exact certain interval": (lambda: clopper_pearson(3, 5, 1.0), "level"),
+    "half a flip": (lambda: mcnemar(2.5, 3), "row 0: lost is a whole number"),
+    "no number of flips": (lambda: mcnemar(1, np.nan), "row 0: gained is a whole number"),
+    "negative flips": (lambda: mcnemar(-1, 3), "not possible"),
+    "more flips than pairs": (lambda: tango(3, 3, 5), "not possible"),
+    "negative pairs": (lambda: newcombe(3, 3, 5, -1), "-1 of 10"),
+    "half a sum": (lambda: sign_flip([1, 0.5]), "row 1: a cluster's sum"),
+    "a table of sums": (lambda: sign_flip([[1, 2]]), "one for each cluster"),
+    "a p above one": (lambda: holm([0.5, 1.5]), "row 1: 1.5 is no p-value"),
+    "a table of p": (lambda: benjamini_hochberg([[0.5]]), "one row"),
+    "no share of flips": (lambda: non_inferiority_cases(np.nan, 0.03), "psi"),
+    "a share above one": (lambda: floor_cases(1.2, 0.9), "share"),
+    "fewer cases than none": (lambda: detectable_loss(-1), "-1"),
+    "a negative variance": (lambda: post_stratified([0.5, 0.5], [1, 1], [0, -1]), "row 1"),
+    "no probability": (lambda: equal_width(np.array([0.5, np.nan])), "row 1"),
+    "half a class": (lambda: fragility(Check(name="x", kind="floor"), [], [0.5], [1], judged=["all"]), "row 0: the label"),
     "flips of others": (lambda: simulate([], population([], 9), [Scenario(name="x")], flip_rate=[0.1, 0.2], seed=SEED), "flip rate"),
 }
 
@@ -84,3 +142,30 @@ def test_more_bins_than_a_byte_holds() -> None:
     chance = np.linspace(0, 1, 1000)
     for place in (equal_width(chance, 300), equal_mass(chance, 300)):
         assert (place.min(), place.max(), np.unique(place).size) == (0, 299, 300)
+
+
+def test_what_holds_the_same_values_gives_the_same_report() -> None:
+    """Booleans, other widths and byte orders, lists, columns that may not be written to or do not lie together, names of any kind for clusters."""
+    given = comparison(BINARY, n=60, baseline_runs=0)
+    truth, labels, scores = given.truth.astype(np.int64), given.candidate[0].labels.astype(np.int64), given.candidate[0].scores
+    assert scores is not None
+    patients = np.arange(60) // 3
+    locked = scores.copy()
+    locked.setflags(write=False)
+
+    def asked(truth: Any = truth, labels: Any = labels, scores: Any = scores, clusters: Any = patients) -> Any:
+        return report(comparison_of(BINARY, truth, [arm(BINARY, 60, labels, scores)], [], clusters), [], seed=SEED, resamples=50)
+
+    plain = asked()
+    assert asked(truth=truth.astype(bool), labels=labels.astype(bool)) == plain
+    assert asked(truth=truth.tolist(), labels=labels.tolist(), scores=scores.tolist(), clusters=patients.tolist()) == plain
+    assert asked(truth=truth.astype(">u8"), labels=np.repeat(labels, 2)[::2], scores=locked.astype(">f8")) == plain
+    assert asked(scores=np.asfortranarray(locked), clusters=[f"p{code:02}" for code in patients]) == plain
+    assert asked(clusters=np.array([("p", code) if code else 0 for code in patients] + [None], dtype=object)[:-1]) == plain
+    single = asked(scores=scores.astype(np.float32).astype(np.float64))
+    assert asked(scores=scores.astype(np.float32)) == single
+
+
+def test_what_is_not_known_stays_unknown() -> None:
+    for interval in (wilson(np.nan, 3), clopper_pearson(np.nan, 3), tango(np.nan, 1, 3), wilson(9, 0), tango(0, 0, 0)):
+        assert np.isnan(interval).all()

@@ -25,13 +25,28 @@ def entries(positives: int, cases: int = 200, groups: int | None = None, wrong: 
 
 def test_few_positives_are_said_where_they_make_an_interval_narrow_and_only_there() -> None:
     found = entries(8)
-    assert {name for name in found if found[name]["caution"] == "few_positives"} == {"mcc", "average_precision", "partial_roc_auc"}
+    assert {name for name in found if found[name]["caution"] == "few_positives"} == {"average_precision", "partial_roc_auc"}
     assert found["sensitivity"]["caution"] is None, "Wilson holds with eight cases too"
+    assert found["mcc"]["caution"] is None, "what is joined of Wilson's holds with eight cases too"
     assert found["roc_auc"]["caution"] is None, "the score interval holds with eight cases too"
 
 
 def test_negatives_count_as_well() -> None:
-    assert entries(192)["mcc"]["caution"] == "few_positives"
+    assert entries(192)["average_precision"]["caution"] == entries(192)["partial_roc_auc"]["caution"] == "few_positives"
+
+
+def test_a_bootstrapped_mcc_with_few_cases_of_a_class() -> None:
+    assert entries(8, groups=100)["mcc"]["caution"] == "few_positives"
+    assert entries(30, groups=100)["mcc"]["caution"] is None
+    task, truth = Task(("a", "b", "c")), np.repeat([0, 1, 2], [100, 90, 10])
+    made = report(comparison_of(task, truth, [arm(task, 200, (truth + (np.arange(200) % 5 == 0)) % 3)]), [], seed=b"caution", resamples=100)
+    said = {entry["metric"]: entry["caution"] for entry in made["metrics"]}
+    assert (said["mcc"], said["mcc[c]"], said["balanced_accuracy"]) == ("few_positives", None, None)
+
+
+def test_a_bootstrapped_mean_of_shares_with_hardly_a_wrong_answer() -> None:
+    assert entries(100, groups=100, wrong=3)["balanced_accuracy"]["caution"] == "few_errors"
+    assert entries(100, wrong=3)["balanced_accuracy"]["caution"] is None
 
 
 def test_enough_cases_need_no_caution() -> None:

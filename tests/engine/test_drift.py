@@ -74,6 +74,9 @@ def test_laws_of_every_distance_of_counts(table: np.ndarray, order: list[int], c
         assert measure([table[0], table[0]]).low == 0
     assert psi(table * copies).value == pytest.approx(psi(table).value, abs=1e-9)
     assert psi(table * copies).p <= psi(table).p + 1e-12
+    bins = table[:, table.any(axis=0)]
+    pearson = stats.chi2_contingency(bins, correction=False).pvalue if bins.shape[1] > 1 else 1.0
+    assert (psi(table).p, jensen_shannon(table).p) == pytest.approx((pearson, pearson), abs=1e-12)
 
 
 def test_empty_bins_give_finite_values() -> None:

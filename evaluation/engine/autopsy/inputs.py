@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.engine.arrays import BadInput, Floats, floats
+from evaluation.engine.arrays import BadInput, Floats, floats, integers
 from evaluation.engine.autopsy.gain import ALPHA, Bench, Diagnosis, explained
 from evaluation.engine.data import cluster_codes
 from evaluation.engine.intervals import wilson
@@ -105,7 +105,7 @@ def input_autopsy(
     `predict` takes inputs (m, ...) in the layout and units of `inputs` and returns scores (m, classes). `truth` (n,) codes. A cure is named
     as in `Bench.judge`; honest models raise one in at most 1 % of autopsies.
     """
-    codes = np.asarray(truth, dtype=np.int64)
+    codes = integers(truth, "the truth")
     if codes.shape != (len(inputs),) or ((codes < 0) | (codes >= classes)).any():
         raise BadInput(f"there are {len(inputs)} inputs, and truth {codes.shape} must hold one of {classes} class codes for each")
     tried = list(hypotheses(inputs.shape, normalisations))

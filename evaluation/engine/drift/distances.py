@@ -107,7 +107,10 @@ def _shares(table: Floats) -> Floats:
 
 
 def _divergence(name: str, table: Floats, value: float, curvature: float, level: float) -> Distance:
-    """Near 0, value / (curvature (1/n + 1/m)) is noncentral χ² with B - 1 degrees of freedom: p is its tail, the interval inverts it."""
+    """Near 0, value / (curvature (1/n + 1/m)) is noncentral χ² with B - 1 degrees of freedom: the interval inverts it.
+
+    p is that of Pearson's χ² of the same bins: the tail of the divergence itself called 7 % of equal samples of 100 different at .05.
+    """
     n = table.sum(axis=1)
     degrees, unit = table.shape[1] - 1, curvature * float((1 / n).sum())
     least, most = (unit * _noncentrality(value / unit, degrees, tail) for tail in (0.5 + level / 2, 0.5 - level / 2))
@@ -116,7 +119,7 @@ def _divergence(name: str, table: Floats, value: float, curvature: float, level:
         value=value,
         low=least,
         high=most,
-        p=float(special.chdtrc(degrees, value / unit)) if degrees else 1.0,
+        p=float(special.chdtrc(degrees, _pearson(table))) if degrees else 1.0,
         n_reference=int(n[0]),
         n_production=int(n[1]),
         bins=table.shape[1],
@@ -131,9 +134,7 @@ def independence(counts: ArrayLike, statistic: Literal["chi2", "g"] = "chi2", le
     """
     table = _pooled(_table(counts))
     total, degrees = float(table.sum()), table.shape[1] - 1
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / total
-    found = float(((table - expected) ** 2 / expected).sum() if statistic == "chi2" else 2 * special.rel_entr(table, expected).sum())
-    found = max(found, 0.0)
+    found = _pearson(table) if statistic == "chi2" else max(2 * float(special.rel_entr(table, _expected(table)).sum()), 0.0)
     tails = (0.5 + level / 2, 0.5 - level / 2)
     least, most = (_noncentrality(found, degrees, tail) for tail in tails)
     return Distance(
@@ -147,6 +148,15 @@ def independence(counts: ArrayLike, statistic: Literal["chi2", "g"] = "chi2", le
         bins=table.shape[1],
         method="noncentral χ²",
     )
+
+
+def _expected(table: Floats) -> Floats:
+    return np.asarray(table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum())
+
+
+def _pearson(table: Floats) -> float:
+    expected = _expected(table)
+    return float(((table - expected) ** 2 / expected).sum())
 
 
 def _noncentrality(found: float, degrees: int, tail: float) -> float:
