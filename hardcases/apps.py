@@ -11,6 +11,8 @@ class HardcasesConfig(AppConfig):
     def ready(self) -> None:
         """Fill the lists that lower rooms declare and upper rooms serve (work handlers, query terms, erasure), and register the system checks."""
         from hardcases import checks, wiring  # the app registry is ready only now
+        from hardcases.database import among
 
+        among.register()
         wiring.connect()
         checks.connect()

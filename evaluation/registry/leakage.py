@@ -12,7 +12,7 @@ from hardcases.projects.models import Project
 LISTING = "registry.training"
 
 _KNOWN: PreparedMany[tuple[str, int]] = PreparedMany(
-    lambda digests: TrainingDigest.objects.filter(project_id=Given("project"), digest__in=digests).values_list("digest", "replicate_id")
+    lambda digests: TrainingDigest.objects.filter(project_id=Given("project"), digest__among=digests).values_list("digest", "replicate_id")
 )
 
 

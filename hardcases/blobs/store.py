@@ -156,7 +156,8 @@ class BlobStore:
     @contextlib.contextmanager
     def local_copy(self, digest: str) -> Iterator[Path]:
         """The verified bytes as a file, for readers that want a path (Parquet, ONNX); gone afterwards."""
-        descriptor, name = tempfile.mkstemp(dir=self.scratch, prefix="copy-")
+        with full_disk_as_refusal():
+            descriptor, name = tempfile.mkstemp(dir=self.scratch, prefix="copy-")
         path = Path(name)
         try:
             with full_disk_as_refusal(), os.fdopen(descriptor, "wb") as copy, self.open(digest) as file:

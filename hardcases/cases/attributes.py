@@ -34,10 +34,16 @@ def refuse_oversized(sent: Mapping[str, Any]) -> None:
     for name, value in sent.items():
         if len(name) > MAX_KEY:
             findings.append(Detail(pointer=pointer("attributes", name[:40]), detail=f"The name is longer than {MAX_KEY} characters."))
-        elif len(value if isinstance(value, str) else json.dumps(value)) > MAX_VALUE:
+        elif not _is_short(value) and len(value if isinstance(value, str) else json.dumps(value)) > MAX_VALUE:
             findings.append(Detail(pointer=pointer("attributes", name), detail=f"The value is longer than {MAX_VALUE:,} characters."))
     if findings:
         raise Invalid(f"{findings[0].detail} Nothing was stored. Shorten the attributes.", errors=findings[:20])
+
+
+def _is_short(value: Any) -> bool:
+    """Whether a value needs no writing down to know that it is."""
+    kind = type(value)
+    return kind is float or kind is bool or (kind is int and -(2**63) < value < 2**63) or (kind is str and len(value) <= MAX_VALUE)
 
 
 def sort_out(sent: Mapping[str, Any], declared: Iterable[Declared]) -> tuple[dict[str, Any], list[Finding]]:

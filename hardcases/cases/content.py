@@ -77,7 +77,7 @@ class Taken:
 
 Sent = File | Text | Record
 _KNOWN: PreparedMany[tuple[str, str, str]] = PreparedMany(
-    lambda digests: Case.objects.filter(project_id=Given("project"), sha256__in=digests).values_list("sha256", "state", "stored_sha256")
+    lambda digests: Case.objects.filter(project_id=Given("project"), sha256__among=digests).values_list("sha256", "state", "stored_sha256")
 )
 
 
@@ -91,7 +91,7 @@ def take(project: Project, sent: Sequence[Sent], *, rehearse: bool = False) -> l
     received = _receive_all(store, sent)
     whole = [item for item in received if isinstance(item, Received)]
     try:
-        known = {sha256: (state, stored) for sha256, state, stored in _KNOWN.all((item.sha256 for item in whole), project=project.pk)}
+        known = {sha256: (state, stored) for sha256, state, stored in _KNOWN.all([item.sha256 for item in whole], project=project.pk)}
         taken: list[Taken | Refusal] = []
         writing: list[Received] = []
         for content, item in zip(sent, received, strict=True):

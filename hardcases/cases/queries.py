@@ -5,7 +5,7 @@ database as a value.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -257,14 +257,14 @@ def case_facts(cases: Sequence[Case]) -> dict[str, Mapping[int, Any]]:
     return {name: facts(cases) for name, facts in CASE_FACTS.items()}
 
 
-def keys_of(project: Project, digests: Iterable[str]) -> dict[str, str]:
+def keys_of(project: Project, digests: Collection[str]) -> dict[str, str]:
     """The keys under which this project, and no other, knows contents, by the SHA-256 of what was received. One look into an index."""
     found = _KEYS.all(digests, project=project.pk)
     return {sha256: f"{project.key_prefix}-{number}" for sha256, number in found}
 
 
 _KEYS: PreparedMany[tuple[str, int]] = PreparedMany(
-    lambda digests: Case.objects.filter(project_id=Given("project"), sha256__in=digests).values_list("sha256", "number")
+    lambda digests: Case.objects.filter(project_id=Given("project"), sha256__among=digests).values_list("sha256", "number")
 )
 
 

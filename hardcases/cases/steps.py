@@ -15,7 +15,7 @@ from hardcases.audit.actors import Actor
 from hardcases.cases import attributes, headers, shapes
 from hardcases.cases.content import Taken
 from hardcases.cases.models import Case, ExternalId, Sighting
-from hardcases.database.inserting import insert
+from hardcases.database.inserting import insert, insert_values
 from hardcases.database.prepared import Given, PreparedMany
 from hardcases.errors import Conflict, Detail, Invalid, Refusal
 from hardcases.projects.documents import dicom_of
@@ -28,6 +28,7 @@ from hardcases.sampling.steps import Sampler
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCKS_DIFFER = timedelta(days=1)
+_SIGHTING = ("case_id", "actor_name", "token_id", "request_id", "body")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,9 @@ def sort_fields(report: Report, project: Project, declared: Sequence[Attribute])
     """Keep what fits the project's schema, set the rest aside; a DICOM header fills what was not sent. Raises Invalid where attributes are beyond every limit."""
     fields, content = report.fields, report.content
     attributes.refuse_oversized(fields.attributes)
-    filled, unreadable = headers.fill(fields.attributes, content.tags, dicom_of(project.dicom), declared)
+    filled, unreadable = (
+        headers.fill(fields.attributes, content.tags, dicom_of(project.dicom), declared) if content.tags else (fields.attributes, [])
+    )
     kept, findings = attributes.sort_out(filled, declared)
     quarantine = [_entry("attributes", finding) for finding in (*findings, *unreadable)]
     quarantine += [{"field": f"dicom.{found.tag}", "value": None, "problem": found.problem} for found in content.identifiers]
@@ -198,9 +201,17 @@ def lock_cases(project: Project) -> int:
     return next_numbers(project, "case", 0)
 
 
-_BY_DIGEST: PreparedMany[Case] = PreparedMany(lambda digests: Case.objects.filter(project_id=Given("project"), sha256__in=digests))
+# Of a case that is known, only what is answered of it: of the rest a good part is JSON, which takes longer to read than to find.
+_ANSWERED = ("project", "number", "sha256", "state", "sightings_count", "group_number")
+_BY_DIGEST: PreparedMany[Case] = PreparedMany(
+    lambda digests: Case.objects.filter(project_id=Given("project"), sha256__among=digests).only(*_ANSWERED)
+)
 _BY_NAME: PreparedMany[ExternalId] = PreparedMany(
-    lambda names: ExternalId.objects.filter(project_id=Given("project"), value__in=names).select_related("case")
+    lambda names: (
+        ExternalId.objects.filter(project_id=Given("project"), value__among=names)
+        .select_related("case")
+        .only("value", *(f"case__{column}" for column in _ANSWERED))
+    )
 )
 
 
@@ -224,7 +235,7 @@ class Filing:
         self.by_name = {found.value: found.case for found in _BY_NAME.all(names, project=project.pk)}
         self.new: list[Case] = []
         self.new_names: list[ExternalId] = []
-        self.arrivals: list[Sighting] = []
+        self.arrivals: list[tuple[Case, dict[str, Any]]] = []
         fresh = [(report, kept) for report, kept in reports if report.content.sha256 not in self.by_digest]
         self.sampler = Sampler(project, [arrival_of(*one) for one in fresh]) if sampled else None
         self.leaks = leaked(project, [report.content for report, _ in fresh])
@@ -260,7 +271,10 @@ class Filing:
         if name and named is None:
             self.by_name[name] = case
             self.new_names.append(ExternalId(project=self.project, case=case, value=name))
-        self.arrivals.append(self._sighting(case, report))
+        body = report.fields.as_sent()
+        if content.file_name:
+            body["file_name"] = content.file_name
+        self.arrivals.append((case, body))
         return Reported(case=case, created=created, sightings=case.sightings_count, quarantine=kept.quarantine)
 
     def _key(self, case: Case) -> str:
@@ -312,33 +326,23 @@ class Filing:
         self.new.append(case)
         return case
 
-    def _sighting(self, case: Case, report: Report) -> Sighting:
-        body = report.fields.as_sent()
-        if report.content.file_name:
-            body["file_name"] = report.content.file_name
-        actor = self.actor
-        return Sighting(
-            case=case, actor_name=actor.printed_name[:150], token_id=actor.token_id, request_id=actor.request_id[:64], body=body
-        )
-
     def _write(self) -> None:
         if spare := len(self.reports) - len(self.new):
             next_numbers(self.project, "case", -spare)
         insert(self.new)
-        # The rows were made before their case had a primary key.
         for name in self.new_names:
-            name.case = name.case
-        for arrival in self.arrivals:
-            arrival.case = arrival.case
+            name.case = name.case  # the row was made before its case had a primary key
         insert(self.new_names)
-        insert(self.arrivals)
+        actor = self.actor
+        sender = actor.printed_name[:150], actor.token_id, actor.request_id[:64]
+        insert_values(Sighting, _SIGHTING, [(case.pk, *sender, body) for case, body in self.arrivals])
         self._count_repeats()
         if self.sampler is not None:
             self.sampler.write()
 
     def _count_repeats(self) -> None:
         created = {case.pk for case in self.new}  # written with the count they have in memory
-        repeats = Counter(row.case_id for row in self.arrivals if row.case_id not in created)
+        repeats = Counter(case.pk for case, _ in self.arrivals if case.pk not in created)
         for count in set(repeats.values()):
             same = [pk for pk, times in repeats.items() if times == count]
-            Case.objects.filter(pk__in=same).update(sightings_count=F("sightings_count") + count, last_seen_at=Now())
+            Case.objects.filter(pk__among=same).update(sightings_count=F("sightings_count") + count, last_seen_at=Now())

@@ -1,8 +1,9 @@
 """The Celery application. The database is the truth: no result backend, no chords, and a broker only where REDIS_URL names one."""
 
+import gc
 import os
 
-from celery import Celery
+from celery import Celery, bootsteps
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hardcases.config.settings")
 
@@ -20,3 +21,15 @@ app.autodiscover_tasks(
     ],
     related_name="tasks",
 )
+
+
+class Settled(bootsteps.StartStopStep):
+    """What a worker has loaded before its processes are forked stays for good: they share it, and their full collections need not walk through it."""
+
+    def __init__(self, worker: object, **options: object) -> None:
+        super().__init__(worker, **options)
+        gc.collect()
+        gc.freeze()
+
+
+app.steps["worker"].add(Settled)

@@ -8,13 +8,15 @@ Django and the rows are Django's own models.
     token = _BEARER.first(digest=digest)
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
 from django.db.models import QuerySet, Value
 from django.db.models.query import ModelIterable, get_related_populators
+
+from hardcases.database.among import parameter
 
 Row = TypeVar("Row")
 
@@ -73,23 +75,11 @@ class Prepared(Generic[Row]):
 
 
 class PreparedMany(Generic[Row]):
-    """A query for a list of texts: `make(givens)` uses the givens in `…__in=givens`.
+    """A query for a list of texts or of whole numbers: `make(given)` uses it in `…__among=given`. One statement serves every length."""
 
-    The list is filled up to the next power of two with its last text, so that a handful of statements serves every length.
-    """
+    def __init__(self, make: Callable[[Given], "QuerySet[Any, Row]"]) -> None:
+        self._prepared = Prepared(lambda: make(Given("among")))
 
-    def __init__(self, make: Callable[[list[Given]], "QuerySet[Any, Row]"]) -> None:
-        self._make = make
-        self._by_length: dict[int, Prepared[Row]] = {}
-
-    def all(self, texts: Iterable[str], **values: str | int) -> list[Row]:
-        """The rows for these texts, in one query; none for no texts."""
-        asked = list(texts)
-        if not asked:
-            return []
-        length = 1 << (len(asked) - 1).bit_length()
-        asked += [asked[-1]] * (length - len(asked))
-        if length not in self._by_length:
-            givens = [Given(f"text{index}") for index in range(length)]
-            self._by_length[length] = Prepared(lambda: self._make(givens))
-        return self._by_length[length].all(**values, **{f"text{index}": text for index, text in enumerate(asked)})
+    def all(self, asked: Collection[str] | Collection[int], **values: str | int) -> list[Row]:
+        """The rows for these, in one query; none for none."""
+        return self._prepared.all(**values, among=parameter(asked, connection.vendor)) if asked else []

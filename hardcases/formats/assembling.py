@@ -10,7 +10,7 @@ from hardcases.formats.exchange import Finding, Item, Options, Package
 from hardcases.formats.fields import NAMES, item_of, plain
 from hardcases.formats.marks import Marks
 from hardcases.formats.packages import AmbiguousError, Lookup
-from hardcases.formats.pictures import upright_size_of
+from hardcases.formats.pictures import tell_unnamed, upright_size_of
 from hardcases.formats.said import same
 from hardcases.formats.tally import Tally
 
@@ -31,6 +31,7 @@ class Assembler:
         self.classes = Classes(options)
         self.marks = Marks(options, self.classes, self.tally)
         self.base = ""
+        self._used: set[str] = set()
         self._package, self._lookup = package, Lookup(package.names())
         self._way = options.mapping.get("names")
         if self._way not in (None, *_WAYS):
@@ -39,6 +40,11 @@ class Assembler:
     def member(self, name: str) -> str | None:
         """The picture of this name in the package, None where it is not packed. Raises `AmbiguousError`."""
         return self._lookup.find(name, self.base)
+
+    def end(self) -> Iterator[Finding]:
+        """What was met many times, once for each kind; and pictures that nothing named."""
+        tell_unnamed(self._package, self._used, self.tally)
+        return self.tally.findings()
 
     def size(self, name: str) -> tuple[int, int] | None:
         """Width and height of a packed picture, upright, in pixels; None where it is not packed or cannot be read."""
@@ -60,6 +66,8 @@ class Assembler:
                 yield Finding(place=place, problem=f"{error} It was not imported.")
                 return
             fields["file"] = member
+            if member is not None:
+                self._used.add(member)
             if member is None and not {"text", "record"} & set(fields):
                 self.tally.add(place, "The picture is not in the package, so this can only add to a case that is known already.")
             self._name(fields, name, foreign_id, packed=member is not None)

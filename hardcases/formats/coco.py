@@ -42,7 +42,7 @@ def read_coco(package: Package, options: Options) -> Iterator[Item | Finding]:
                 yield from _Pictures(part, results, assembler).items()
     if not datasets:
         yield from _results_alone(results, assembler)
-    yield from assembler.tally.findings()
+    yield from assembler.end()
 
 
 def _members(package: Package, options: Options) -> list[str]:
@@ -194,7 +194,7 @@ class _Pictures:
                     f"image_id/{identity}", "Annotations of pictures that the file does not list were left out.", count=count
                 )
         for prefix, found in self._results:
-            for identity in found.images.keys() - known:
+            for identity in (identity for identity in found.images if identity not in known):  # in the order of the file, in every process
                 yield Finding(
                     place=f"{prefix}image_id/{identity}",
                     problem=f"The dataset lists no image {shown(identity)}; its results were left out.",

@@ -55,7 +55,7 @@ class Annotations:
             tally.add(place, "An annotation without “image_id” belongs to no picture and was left out.")
             return
         image = self.image_number(image_id)
-        for name in told.keys() - _KNOWN:
+        for name in (name for name in told if name not in _KNOWN):
             tally.add(place, f"{shown(name)} of annotations is not kept.")
         for name, sentence in _LOST.items():
             if told.get(name):

@@ -30,7 +30,7 @@ _CONTEXT: dict[str, Any] = {
     "examples": {"@id": "cr:examples", "@type": "@json"},
     **{name: f"cr:{name}" for name in _OWN},
 }
-_SAID = (("license", "license"), ("url", "url"), ("published", "datePublished"), ("version", "version"))
+_SAID = (("license", "license"), ("url", "url"), ("published", "datePublished"), ("version", "version"), ("semantic_version", "version"))
 _WHOLE = frozenset({"width", "height"})
 
 
@@ -93,7 +93,10 @@ def _document(options: Options, columns: list[str], digest: str, size: int, *, p
         "name": name,
         "description": str(about.get("description") or f"The cases of {name}."),
         **{there: str(about[ours]) for ours, there in _SAID if about.get(ours)},
+        **({"dateModified": str(about["published"])} if about.get("published") else {}),
+        **({"publisher": {"@type": "sc:Organization", "name": str(about["creator"])}} if about.get("creator") else {}),
         **({"creator": {"@type": "sc:Organization", "name": str(about["creator"])}} if about.get("creator") else {}),
+        **({"citeAs": f"{name}, {about['digest']}"} if about.get("digest") else {}),
         "distribution": [table, folder] if pictures else [table],
         "recordSet": [
             {

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 from hardcases.errors import Invalid
+from hardcases.formats import csv_cells
 from hardcases.formats.cells import cell_of, shielded, unshielded
 from hardcases.formats.exchange import Finding, Item, Options, Package
 from hardcases.formats.flat import OWN, columns_of, row_of
@@ -17,14 +18,12 @@ from hardcases.formats.rows import shown
 from hardcases.formats.rowwise import Rows
 
 DELIMITERS = ",;\t|"
-MAX_CELL = 2**22  # characters; a text may have a million and its JSON more
 MAX_COLUMNS = 20_000
 _HEAD = 2**16
 
 
 def read_csv(package: Package, options: Options) -> Iterator[Item | Finding]:
     """Every row of the one table in the package; pictures beside it are named by the column `file`."""
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))
     name = only_member(package, (".csv", ".tsv", ".txt"), options.mapping.get("member"))
     with package.open(name) as file:
         head = file.read(_HEAD)
@@ -70,7 +69,7 @@ def _rows(reader: Iterator[list[str]], rows: Rows, pictures: PackedPictures) -> 
         try:
             row = next(reader, None)
         except (csv.Error, UnicodeError) as error:
-            yield Finding(place=f"rows/{number}", problem=f"From here on the file could not be read as CSV: {error}.")
+            yield Finding(place=f"rows/{number}", problem=csv_cells.problem(error))
             break
         if row is None:
             break

@@ -92,7 +92,8 @@ def _chat(line: Mapping[str, Any]) -> dict[str, Any]:
         attributes[EXPECTED] = content if isinstance(content, str) else _json(last)
     only = messages[0] if len(messages) == 1 and isinstance(messages[0], Mapping) else {}
     alone = only.get("role") == "user" and isinstance(only.get("content"), str)
-    return {"external_id": line.get("id"), "text": only["content"] if alone else _json(messages), "attributes": attributes}
+    text = only["content"] if alone else _json(messages) if messages else None  # nothing was said to the model
+    return {"external_id": line.get("id"), "text": text, "attributes": attributes}
 
 
 def _json(value: Any) -> str:

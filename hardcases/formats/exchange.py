@@ -69,7 +69,7 @@ class Options:
     mapping: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(
         default_factory=dict
-    )  # for writers, of the whole: name, description, license, url, creator, version, published
+    )  # for writers, of the whole: name, description, license, url, creator, version, semantic_version, digest, published
 
 
 Reader = Callable[[Package, Options], Iterator[Item | Finding]]

@@ -59,7 +59,7 @@ def read_fiftyone(package: Package, options: Options) -> Iterator[Item | Finding
                 raise Invalid(f"{shown(name)} holds no list “samples”. Nothing was imported. Send the dataset as FiftyOne exported it.")
         except strict.JSONError as error:
             yield Finding(place="samples", problem=f"From here on the file could not be read: {error}")
-    yield from reader.assembler.tally.findings()
+    yield from reader.assembler.end()
 
 
 def _samples_name(package: Package, options: Options) -> str:
@@ -181,7 +181,7 @@ class _Samples:
                 self._tally.add(place, "Masks of detections are not kept; their boxes are.", kind="mask")
         if one.get("attributes") or one.get("tags"):
             self._tally.add(place, "Attributes and tags of single labels are not kept.")
-        for name in one.keys() - _SHARED - {"mask", "mask_path"}:
+        for name in (name for name in one if name not in _SHARED and name not in {"mask", "mask_path"}):
             if not name.startswith("_") and one[name] is not None:
                 self._tally.add(place, f"{shown(name)} of single labels is not kept.")
 

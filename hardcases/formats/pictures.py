@@ -1,6 +1,6 @@
 """The pictures of a package: which member a file's name means, and how large it is upright, read from its first bytes only."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import IO
 
@@ -24,6 +24,7 @@ class PackedPictures:
         self._package, self._base = package, base
         self._lookup = Lookup(package.names())
         self._tally = Tally()
+        self._used: set[str] = set()
 
     def found(self, item: Item) -> Item | Finding:
         """The item with the member's own name as its `file`. A picture that is not packed leaves an item that can only speak of a case that is known already:
@@ -36,6 +37,7 @@ class PackedPictures:
         except AmbiguousError as error:
             return Finding(place=item.place, problem=f"{error} It was not imported.")
         if member is not None:
+            self._used.add(member)
             return with_file(item, member)
         if item.key or item.sha256 or item.external_id:
             self._tally.add(item.place, "The picture is not in the package, so this can only add to a case that is known already.")
@@ -43,8 +45,16 @@ class PackedPictures:
         return item
 
     def end(self) -> Iterator[Finding]:
-        """What was met many times, once for each kind."""
+        """What was met many times, once for each kind; and pictures that nothing named."""
+        tell_unnamed(self._package, self._used, self._tally)
         return self._tally.findings()
+
+
+def tell_unnamed(package: Package, used: Collection[str], tally: Tally) -> None:
+    """Say how many pictures of a package no item names: whoever packed them expects them to be imported."""
+    for name in package.names():
+        if name not in used and is_picture(name):
+            tally.add(name, "No row that could be used names this picture of the package, so it was not imported.")
 
 
 def upright_size_of(package: Package, member: str) -> tuple[int, int] | None:

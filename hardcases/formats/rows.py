@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from hardcases.formats import csv_cells
 from hardcases.formats.findings import Findings
 from hardcases.formats.predictions import SCORE
 
@@ -57,7 +58,7 @@ def _read_rows(reader: Iterator[list[str]], columns: Columns) -> tuple[pa.Table,
         except StopIteration:
             return columns.done()
         except csv.Error as error:
-            columns.wrong(f"From here on the file could not be read as CSV: {error}.")
+            columns.wrong(csv_cells.problem(error))
             columns.add({})
             return columns.done()
         if row and header is None:

@@ -43,7 +43,7 @@ def read_label_studio(package: Package, options: Options) -> Iterator[Item | Fin
         except strict.JSONError as error:
             yield Finding(place=f"tasks/{max(number + 1, 0)}", problem=f"From here on the file could not be read: {error}")
     yield from reader.short_tasks()
-    yield from reader.assembler.tally.findings()
+    yield from reader.assembler.end()
 
 
 class _Tasks:

@@ -18,10 +18,12 @@ from hardcases.audit import actions as audit
 from hardcases.audit.actors import Actor
 from hardcases.blobs.backends import full_disk_as_refusal
 from hardcases.blobs.store import CHUNK, Received, get_store
+from hardcases.errors import StorageFull
 from hardcases.formats.exchange import Item, Options
 from hardcases.formats.registry import WRITERS, file_kind
 from hardcases.projects.access import require
 from hardcases.projects.permissions import Can
+from hardcases.testsets.models import Version
 from hardcases.transfers import members
 from hardcases.transfers.models import Export
 from hardcases.work import leases
@@ -32,10 +34,20 @@ from hardcases.work.pause import point
 EXPORT = "transfers.export"
 KEEP = timedelta(days=7)
 DIGESTS = "SHA256SUMS"
+NO_ROOM = "There is no room left in the file store"
 
 
 def run_export(job: Job) -> dict[str, Any]:
     """Write the export and put it into the store."""
+    try:
+        return _made(job)
+    except StorageFull as full:
+        raise StorageFull(
+            f"{NO_ROOM}, so the export was not made, and nothing of it is kept. Free some space, then ask for another."
+        ) from full
+
+
+def _made(job: Job) -> dict[str, Any]:
     export = Export.objects.select_related("project", "version__test_set__project").get(pk=job.payload["export"])
     require(Actor.recalled(job.payload["actor"]), Can.VIEW_ORIGINAL if export.media else Can.EXPORT, export.project)
     media_type, ending = file_kind(export.format, media=export.media)
@@ -78,13 +90,27 @@ def options_of(export: Export) -> Options:
         "published": (version.frozen_at if version else export.created_at).date().isoformat(),
     }
     if version is not None:
-        about |= {"version": str(version.number), "digest": f"sha256:{version.digest}"}
+        about |= {"version": str(version.number), "semantic_version": semantic_version(version), "digest": f"sha256:{version.digest}"}
     return Options(
         task=schema["task"] if schema else project.task,
         classes=tuple(schema["classes"] if schema else project.classes),
         attributes=tuple(attribute["name"] for attribute in attributes),
         about=about,
     )
+
+
+def semantic_version(version: Version) -> str:
+    """The version as Croissant counts: the first number grows where members went or were changed, the second where some were only added, the third where neither."""
+    major, minor, patch = 1, 0, 0
+    earlier = Version.objects.filter(test_set=version.test_set, number__gt=1, number__lte=version.number).order_by("number")
+    for added, removed, changed in earlier.values_list("added", "removed", "changed"):
+        if removed or changed:
+            major, minor, patch = major + 1, 0, 0
+        elif added:
+            minor, patch = minor + 1, 0
+        else:
+            patch += 1
+    return f"{major}.{minor}.{patch}"
 
 
 def name_of(export: Export) -> str:
@@ -113,7 +139,8 @@ def _scratch() -> Iterator[Path]:
     """A file in the store's own folder, gone afterwards unless it has become a blob."""
     store = get_store()
     store.check_space()
-    descriptor, name = tempfile.mkstemp(dir=store.scratch, prefix="export-")
+    with full_disk_as_refusal():
+        descriptor, name = tempfile.mkstemp(dir=store.scratch, prefix="export-")
     os.close(descriptor)
     path = Path(name)
     try:

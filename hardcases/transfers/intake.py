@@ -11,7 +11,7 @@ from hardcases.cases.steps import Report as CaseReport
 from hardcases.cases.steps import lock_cases
 from hardcases.errors import Refusal
 from hardcases.formats.exchange import Finding, Item, Package
-from hardcases.labels.actions import LabelItem, Labelled, label_cases
+from hardcases.labels.actions import Labelled, Statement, label_numbers
 from hardcases.projects.models import Attribute, Project
 from hardcases.transfers import items as said
 from hardcases.transfers.planning import Memory, Planned, Planner, Prepared
@@ -95,16 +95,12 @@ class Intake:
 
     def _write(self, planned: Sequence[Planned]) -> dict[int, str]:
         """File and label; returns the key of each plan's case, by the plan's place."""
-        numbers = {plan.content.sha256: plan.case.number for plan in planned if plan.case and plan.content}
+        numbers = {plan.digest: plan.case.number for plan in planned if plan.case is not None}
         numbers |= self._report_cases([plan for plan in planned if plan.filed])
         point("transfers.import.filed")
-        keys = {
-            place: f"{self.project.key_prefix}-{numbers[plan.content.sha256]}"
-            for place, plan in enumerate(planned)
-            if plan.refusal is None and plan.content is not None
-        }
-        self._label(planned, keys)
-        return keys
+        found = {place: numbers[plan.digest] for place, plan in enumerate(planned) if plan.refusal is None}
+        self._label(planned, found)
+        return {place: f"{self.project.key_prefix}-{number}" for place, number in found.items()}
 
     def _report_cases(self, filing: Sequence[Planned]) -> dict[str, int]:
         """File; returns the number of each filed content's case."""
@@ -120,16 +116,17 @@ class Intake:
                 numbers[outcome.case.sha256] = outcome.case.number
         return numbers
 
-    def _label(self, planned: Sequence[Planned], keys: dict[int, str]) -> None:
-        saying = [place for place, plan in enumerate(planned) if place in keys and plan.item.label is not None]
+    def _label(self, planned: Sequence[Planned], numbers: dict[int, int]) -> None:
+        saying = [(planned[place], number) for place, number in numbers.items() if planned[place].item.label is not None]
         if not saying:
             return
-        items = [LabelItem(case=keys[place], label=planned[place].item.label, note=planned[place].item.note) for place in saying]
-        for place, outcome in zip(saying, label_cases(actor=self.actor, project=self.project, items=items), strict=True):
+        statements = [Statement(number, plan.item.label, plan.item.note) for plan, number in saying]
+        outcomes = label_numbers(actor=self.actor, project=self.project, statements=statements)
+        for (plan, _), outcome in zip(saying, outcomes, strict=True):
             if isinstance(outcome, Labelled):
-                planned[place].labelled = outcome.created
+                plan.labelled = outcome.created
             else:
-                planned[place].label_refusal = outcome
+                plan.label_refusal = outcome
 
     def _report(self, entries: Sequence[Entry], planned: Sequence[Planned], keys: dict[int, str]) -> Report:
         report, places = Report(), enumerate(planned)
@@ -149,8 +146,7 @@ def _tell(report: Report, place: str, plan: Planned, key: str | None) -> None:
     if plan.refusal is not None:
         report.add(place, REJECTED, problem=plan.refusal.sentence)
         return
-    only_labels = not plan.filed and plan.content is not None and plan.label_refusal is not None
-    if only_labels and plan.label_refusal is not None:
+    if not plan.filed and plan.label_refusal is not None:  # there was nothing else to it
         report.add(place, REJECTED, key=key, problem=plan.label_refusal.sentence)
         return
     status = NEW if plan.created else SEEN_AGAIN if plan.filed else LABELLED if plan.labelled else ALREADY_HERE

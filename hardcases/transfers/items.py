@@ -1,14 +1,14 @@
 """An item of a foreign file as the actions take it: its content, and what is said about it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from rest_framework.exceptions import ValidationError
 
 from hardcases.cases.content import File, Record, Sent, Text
-from hardcases.cases.serializers import REPORT, fields_of
+from hardcases.cases.serializers import MAX_TAGS, REPORT, TAG, fields_of
 from hardcases.cases.steps import Fields
 from hardcases.errors import Invalid, Refusal
 from hardcases.formats.exchange import Item, Package
@@ -16,8 +16,10 @@ from hardcases.web.json_edge import canonical
 from hardcases.web.problems import refusal_for
 
 SAID = ("external_id", "captured_at", "reason", "source", "model", "prediction", "correction", "attributes", "tags")
-_NOTHING = Fields()
+NOTHING = Fields()
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SCALARS = frozenset({str, int, float})
+_OTHERS = frozenset({int, float, bool, type(None)})
 MAX_PLACE = 200
 
 
@@ -27,7 +29,8 @@ class NoContent(Invalid):
 
 def said_of(item: Item) -> dict[str, Any]:
     """What the item says, by the names of the API; what it leaves out left out."""
-    said = {name: value for name in SAID if (value := getattr(item, name)) not in (None, "", (), [], {})}
+    values = vars(item)
+    said = {name: values[name] for name in SAID if values[name]}
     for name in ("attributes", "prediction", "correction"):
         if name in said:
             said[name] = dict(said[name])
@@ -40,30 +43,72 @@ def fields_for(item: Item) -> Fields:
     """The item's sayings, checked as the API checks them. Raises Invalid."""
     said = said_of(item)
     if not said:
-        return _NOTHING
-    if (
-        len(said) == 1 and isinstance(said.get("external_id"), str) and 0 < len(said["external_id"]) <= 255
-    ):  # the usual row of a file of labels
-        _refuse_unstorable(said)
-        return Fields(external_id=said["external_id"])
+        return NOTHING
     try:
-        checked = REPORT.run_validation(said)
-    except ValidationError as error:
-        raise refusal_for(error) or Invalid("The item cannot be read. It was not imported.") from error
+        checked = {name: _CHECKS.get(name, REPORT.fields[name].run_validation)(value) for name, value in said.items()}
+    except (ValidationError, _UnusualError):
+        checked = _as_the_api(said)
     _refuse_unstorable(said)
     return fields_of(checked)
 
 
+def _as_the_api(said: dict[str, Any]) -> dict[str, Any]:
+    """What the serializer makes of it as a whole, or all that it has against it."""
+    try:
+        return cast("dict[str, Any]", REPORT.run_validation(said))
+    except ValidationError as error:
+        raise refusal_for(error) or Invalid("The item cannot be read. It was not imported.") from error
+
+
+class _UnusualError(ValueError):
+    """The serializer has to be asked, which takes twenty times as long."""
+
+
+def _text_check(longest: int) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if type(value) is str and value and len(value) <= longest and not _UNSTORABLE.search(value):
+            return value
+        raise _UnusualError
+
+    return check
+
+
+_TAG = _text_check(TAG)
+
+
+def _tags(value: Any) -> list[str]:
+    if type(value) is list and len(value) <= MAX_TAGS:
+        return list(map(_TAG, value))
+    raise _UnusualError
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    if type(value) is dict and set(map(type, value)) <= {str}:
+        return value
+    raise _UnusualError
+
+
+# What the serializer would take as it is, told without it. Its limits are read from it.
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    **{name: _text_check(vars(REPORT.fields[name])["max_length"]) for name in ("external_id", "reason", "source", "model")},
+    "attributes": _attributes,
+    "tags": _tags,
+}
+
+
 def _refuse_unstorable(value: Any) -> None:
     """Readers are strict themselves; what would break a database is stopped here whoever wrote them."""
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str or isinstance(value, str):
         if _UNSTORABLE.search(value):
             raise Invalid("A text in it holds a NUL character or half a character, which cannot be stored. It was not imported.")
-    elif isinstance(value, Mapping):
+    elif kind in _OTHERS:
+        return
+    elif kind is dict or isinstance(value, Mapping):
         for name, item in value.items():
             _refuse_unstorable(name)
             _refuse_unstorable(item)
-    elif isinstance(value, (list, tuple)):
+    elif kind is list or kind is tuple:
         for item in value:
             _refuse_unstorable(item)
 
@@ -81,7 +126,7 @@ def content_of(item: Item, package: Package, names: frozenset[str]) -> Sent | No
 
 def last_part(name: str) -> str:
     """A file's name without its folders."""
-    return re.split(r"[/\\]", name)[-1]
+    return name.replace("\\", "/").rpartition("/")[2]
 
 
 def place_of(text: str) -> str:
@@ -110,13 +155,18 @@ def _facts(said: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
         if value in (None, "", [], {}):
             continue
         if name == "attributes":
-            yield from ((name, key, canonical(item)) for key, item in value.items() if item is not None)
+            yield from ((name, key, *_told(item)) for key, item in value.items() if item is not None)
         elif name == "tags":
             yield from ((name, tag) for tag in value)
         elif name == "captured_at":
             yield name, _moment(value)
         else:
-            yield name, canonical(value)
+            yield name, *_told(value)
+
+
+def _told(value: Any) -> tuple[Any, ...]:
+    """Equal for values that are equal in JSON, where 1 is 1.0 but not true."""
+    return (value,) if type(value) in _SCALARS else (None, canonical(value))
 
 
 def _moment(value: Any) -> float:

@@ -9,8 +9,10 @@ from django.db.models import F
 
 from hardcases.audit.actors import Actor
 from hardcases.blobs.store import get_store
+from hardcases.errors import StorageFull
 from hardcases.formats.exchange import Package
 from hardcases.transfers import queries, reading
+from hardcases.transfers.exporting import NO_ROOM
 from hardcases.transfers.intake import Entry, Intake, chunks
 from hardcases.transfers.looking import Looker
 from hardcases.transfers.models import Import, ReportPart
@@ -28,12 +30,21 @@ def check(job: Job) -> dict[str, Any]:
     """Go through the file and write nothing but the report. Killed, it begins anew: what earlier rows would have done is only in its memory."""
     ReportPart.objects.filter(job=job).delete()
     Job.objects.filter(pk=job.pk).update(done=0, errors=[])
-    return _go_through(job, rehearse=True)
+    try:
+        return _go_through(job, rehearse=True)
+    except StorageFull as full:
+        raise StorageFull(f"{NO_ROOM}, so the check stopped. Nothing was imported. Free some space, then check the file again.") from full
 
 
 def run_import(job: Job) -> dict[str, Any]:
     """Import the file. Killed at any point it goes on with the first chunk that was not committed."""
-    return _go_through(job, rehearse=False)
+    try:
+        return _go_through(job, rehearse=False)
+    except StorageFull as full:
+        raise StorageFull(
+            f"{NO_ROOM}, so the import stopped after {queries.position_of(job):,} entries of the file. What became of those stays, of the others nothing was imported. "
+            "Free some space, then start the import again: it goes on where it stopped."
+        ) from full
 
 
 def _go_through(job: Job, *, rehearse: bool) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """What the project already has of the items of one chunk: asked of the database in a handful of queries, whatever their number."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hardcases.cases.access import number_in
 from hardcases.cases.models import Case, ExternalId, Sighting
+from hardcases.database.prepared import Given, PreparedMany
 from hardcases.errors import Conflict, NotFound
 from hardcases.formats.exchange import Item
 from hardcases.labels.models import CurrentLabel
@@ -13,7 +14,7 @@ from hardcases.transfers.items import SAID, distinct, facts_of, last_part
 from hardcases.web.pages import FILE_TYPES
 
 SIGHTINGS = 50  # of a case, on average, that are looked through for what was said before
-_COLUMNS = ("pk", "number", "kind", "sha256", "stored_sha256", "size", "state", "file_name", "media_type")
+_KEPT = tuple(name for name in SAID if name != "external_id")
 
 
 class Known(NamedTuple):
@@ -30,6 +31,26 @@ class Known(NamedTuple):
     media_type: str
 
 
+_BY: dict[str, PreparedMany[tuple[Any, ...]]] = {
+    column: PreparedMany(
+        lambda values, column=column: (  # type: ignore[misc]  # the default keeps each query's own column
+            Case.objects.filter(project_id=Given("project"), **{f"{column}__among": values}).order_by("pk").values_list(*Known._fields)
+        )
+    )
+    for column in ("number", "sha256", "file_name")
+}
+_BY_NAME: PreparedMany[tuple[Any, ...]] = PreparedMany(
+    lambda names: ExternalId.objects.filter(project_id=Given("project"), value__among=names).values_list(
+        "value", *(f"case__{column}" for column in Known._fields)
+    )
+)
+_SAID: PreparedMany[tuple[Any, ...]] = PreparedMany(lambda pks: Case.objects.filter(pk__among=pks).values_list("pk", *_KEPT))
+_NAMES: PreparedMany[tuple[int, str]] = PreparedMany(lambda pks: ExternalId.objects.filter(case__among=pks).values_list("case_id", "value"))
+_LABELS: PreparedMany[tuple[int, str]] = PreparedMany(
+    lambda cases: CurrentLabel.objects.filter(case__among=cases).values_list("case_id", "revision__digest")
+)
+
+
 class NotHere(NotFound):
     code, title = "not_here", "The project has no such case"
 
@@ -44,26 +65,20 @@ class Knowledge:
     def __init__(self, project: Project, items: Sequence[Item], digests: Iterable[str]) -> None:
         self.project = project
         self.by_digest = self._cases("sha256", {*digests, *distinct(item.sha256 for item in items)})
-        numbers = {number for item in items if item.key and (number := number_in(project, item.key)) is not None}
-        self.by_number = {case.number: case for case in self._cases("number", numbers).values()}
+        self._numbers = {key: number_in(project, key) for key in distinct(item.key for item in items)}
+        self.by_number = self._cases("number", {number for number in self._numbers.values() if number is not None})
         self.by_name = self._named(distinct([*(item.external_id for item in items), *(item.file for item in items), *map(_last, items)]))
         self._by_file: dict[str, list[Known]] | None = None
         self._items = items
         self.told: dict[int, set[int]] = {}
         self.labels: dict[int, str] = {}
 
-    def _cases(self, column: str, values: Collection[object]) -> dict[object, Known]:
-        if not values:
-            return {}
-        rows = Case.objects.filter(project=self.project, **{f"{column}__in": values}).values_list(*_COLUMNS)
-        return {getattr(case, column): case for case in map(Known._make, rows)}
+    def _cases(self, column: str, values: Collection[Any]) -> dict[Any, Known]:
+        place = Known._fields.index(column)
+        return {row[place]: Known._make(row) for row in _BY[column].all(values, project=self.project.pk)}
 
     def _named(self, names: Sequence[str]) -> dict[str, Known]:
-        if not names:
-            return {}
-        columns = [f"case__{column}" for column in _COLUMNS]
-        rows = ExternalId.objects.filter(project=self.project, value__in=names).values_list("value", *columns)
-        return {name: Known._make(row) for name, *row in rows}
+        return {name: Known._make(row) for name, *row in _BY_NAME.all(names, project=self.project.pk)}
 
     def key(self, case: Known) -> str:
         """XR-1061."""
@@ -75,7 +90,7 @@ class Knowledge:
         if item.sha256:
             self._find(found, self.by_digest.get(item.sha256), "content", item.sha256[:12] + "…")
         if item.key:
-            number = number_in(self.project, item.key)
+            number = self._numbers[item.key]
             self._find(found, None if number is None else self.by_number.get(number), "key", item.key)
         named = self.by_name.get(item.external_id) if item.external_id else None
         if named is not None:
@@ -132,16 +147,16 @@ class Knowledge:
     def _files(self) -> dict[str, list[Known]]:
         names = {last_part(name) for item in self._items for name in (item.file, item.external_id) if name}
         found: dict[str, list[Known]] = {}
-        rows = Case.objects.filter(project=self.project, file_name__in=names).order_by("pk").values_list(*_COLUMNS)
-        for case in map(Known._make, rows):
+        for case in map(Known._make, _BY["file_name"].all(names, project=self.project.pk)):
             found.setdefault(case.file_name, []).append(case)
         numbers = {
-            number: name for name in names - found.keys() if (number := number_in(self.project, name.rpartition(".")[0])) is not None
+            name: number for name in names - found.keys() if (number := number_in(self.project, name.rpartition(".")[0])) is not None
         }
-        for case in self._cases("number", set(numbers)).values():
-            name = numbers[case.number]
-            if name == exported_name(self.project, case.number, case.media_type):
-                found[name] = [case]
+        cases = self._cases("number", set(numbers.values()))
+        for name, number in numbers.items():
+            meant = cases.get(number)
+            if meant is not None and name == exported_name(self.project, meant.number, meant.media_type):
+                found[name] = [meant]
         return found
 
     def learn(self, cases: Collection[Known]) -> None:
@@ -149,19 +164,17 @@ class Knowledge:
         pks = [case.pk for case in cases]
         if not pks:
             return
-        columns = [name for name in SAID if name != "external_id"]
-        for pk, *values in Case.objects.filter(pk__in=pks).values_list("pk", *columns):
-            self.told[pk] = facts_of(dict(zip(columns, values, strict=True)))
-        for pk, name in ExternalId.objects.filter(case__in=pks).values_list("case_id", "value"):
+        for pk, *values in _SAID.all(pks):
+            self.told[pk] = facts_of(dict(zip(_KEPT, values, strict=True)))
+        for pk, name in _NAMES.all(pks):
             self.told[pk] |= facts_of({"external_id": name})
-        bodies = Sighting.objects.filter(case__in=pks, body__isnull=False).order_by("-pk").values_list("case_id", "body")
+        bodies = Sighting.objects.filter(case__among=pks, body__isnull=False).order_by("-pk").values_list("case_id", "body")
         for pk, body in bodies[: SIGHTINGS * len(pks)]:
             self.told[pk] |= facts_of(body or {})
 
     def learn_labels(self, cases: Collection[Known]) -> None:
         """Read the digests of their newest labels."""
-        rows = CurrentLabel.objects.filter(case__in=[case.pk for case in cases]).values_list("case_id", "revision__digest")
-        self.labels.update(rows)
+        self.labels.update(_LABELS.all([case.pk for case in cases]))
 
 
 def _last(item: Item) -> str | None:

@@ -11,7 +11,7 @@ from hardcases.errors import Conflict, Invalid, Refusal
 from hardcases.formats.exchange import Item
 from hardcases.labels.actions import check_statement
 from hardcases.projects.models import Attribute, Project
-from hardcases.transfers.items import facts, last_part
+from hardcases.transfers.items import NOTHING, facts, last_part
 from hardcases.transfers.knowledge import Knowledge, Known, NamesDiffer, NotHere, exported_name
 
 
@@ -20,20 +20,25 @@ class Prepared:
     """An item on its way: what it says, checked, and its content, in the store or only looked at. `refusal`: it got no further."""
 
     item: Item
-    fields: Fields = field(default_factory=Fields)
+    fields: Fields = NOTHING
     content: Taken | None = None
     refusal: Refusal | None = None
 
 
 @dataclass(slots=True)
 class Planned:
-    """What becomes of an item. `report` is filed; a label is given to the case of `content`, which `case` is unless it is new."""
+    """What becomes of an item. What is `filed` is filed for `content`; a label is given to the case of this `digest`, which `case` is unless it is new.
+
+    `says_more`: than a name that is the case's already, and a label.
+    """
 
     item: Item
     refusal: Refusal | None = None
     content: Taken | None = None
+    digest: str = ""
     case: Known | None = None
-    fields: Fields = field(default_factory=Fields)
+    says_more: bool = False
+    fields: Fields = NOTHING
     created: bool = False
     filed: bool = False
     misfits: list[dict[str, Any]] = field(default_factory=list)
@@ -74,8 +79,7 @@ class Planner:
             self.project, [entry.item for entry in whole], {entry.content.sha256 for entry in whole if entry.content is not None}
         )
         planned = [self._found(entry) for entry in prepared]
-        speaking = {plan.case for plan in planned if plan.case is not None and self._says_more(plan)}
-        self.known.learn(speaking)
+        self.known.learn({plan.case for plan in planned if plan.case is not None and plan.says_more})
         if self.foresees_labels:
             self.known.learn_labels({plan.case for plan in planned if plan.case is not None and plan.item.label is not None})
         for plan in planned:
@@ -84,17 +88,19 @@ class Planner:
 
     def _found(self, entry: Prepared) -> Planned:
         plan = Planned(entry.item, refusal=entry.refusal, content=entry.content, fields=entry.fields)
-        if plan.refusal is None:
-            try:
-                plan.case = self._case_of(entry)
-            except (NotHere, NamesDiffer, Mismatch) as refusal:
-                plan.refusal = refusal
-            else:
-                if plan.case is not None:
-                    self._forget_file_name(plan, entry)
-                    plan.content = _content_of(plan.case)
-                    if plan.case.state == "erased":
-                        plan.refusal = ErasedBefore(self.known.key(plan.case))
+        if plan.refusal is not None:
+            return plan
+        try:
+            plan.case = self._case_of(entry)
+        except (NotHere, NamesDiffer, Mismatch) as refusal:
+            plan.refusal = refusal
+            return plan
+        if plan.case is not None:
+            self._forget_file_name(plan, entry)
+            if plan.case.state == "erased":
+                plan.refusal = ErasedBefore(self.known.key(plan.case))
+        plan.digest = plan.case.sha256 if plan.case is not None else _sha256(entry)
+        plan.says_more = self._says_more(plan)
         return plan
 
     def _forget_file_name(self, plan: Planned, entry: Prepared) -> None:
@@ -128,6 +134,8 @@ class Planner:
 
     def _says_more(self, plan: Planned) -> bool:
         """Whether the item says anything but a name that is this case's already."""
+        if plan.fields is NOTHING:
+            return False
         said = vars(plan.fields)
         more = any(value not in (None, "", {}, []) for name, value in said.items() if name != "external_id")
         name = said["external_id"]
@@ -139,10 +147,9 @@ class Planner:
         """Decide, and remember it for the items that follow."""
         if plan.refusal is not None:
             return
-        assert plan.content is not None
-        digest = plan.content.sha256
+        digest = plan.digest
         plan.created = plan.case is None and digest not in self.memory.told
-        if plan.created or self._says_more(plan):
+        if plan.created or plan.says_more:
             said = facts(plan.fields)
             known = set(self.memory.told.get(digest, ())) | (self.known.told.get(plan.case.pk, set()) if plan.case else set())
             if (plan.created or not said <= known) and not self._file(plan, digest, said):
@@ -155,6 +162,8 @@ class Planner:
         try:
             self._check_name(plan.fields.external_id, digest)
             check_time(plan.fields.captured_at)
+            if plan.case is not None:
+                plan.content = _content_of(plan.case)
             assert plan.content is not None
             report = Report(content=plan.content, fields=plan.fields)
             kept: Sorted = sort_fields(report, self.project, self.declared)
@@ -186,6 +195,12 @@ class Planner:
         newest = self.memory.labels.get(digest) or (self.known.labels.get(plan.case.pk) if plan.case else None)
         plan.labelled = label != newest
         self.memory.labels[digest] = label
+
+
+def _sha256(entry: Prepared) -> str:
+    """Of a content that is new."""
+    assert entry.content is not None
+    return entry.content.sha256
 
 
 def _content_of(case: Known) -> Taken:

@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.faults.disks import a_small_disk
 from tests.faults.sites import Redis, Site, a_site, missing
 
 
@@ -14,6 +16,13 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with a_site(tmp_path_factory.mktemp("origin")) as made:
         made.fill(every=4)
         yield made
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """64 MB, empty."""
+    with a_small_disk(tmp_path / "disk") as place:
+        yield place
 
 
 @pytest.fixture

@@ -2,38 +2,15 @@
 
 import json
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.builders.cases import a_picture
+from tests.faults.disks import fill
 from tests.faults.sites import Site, a_site
 
 pytestmark = [pytest.mark.services]
-ROOM = 64 * 1024 * 1024
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 MB, which only root may make."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={ROOM},mode=0700", "tmpfs", str(place)], check=False, capture_output=True)
-    if made.returncode != 0:
-        pytest.skip("*** NOT TESTED: a full disk needs a small file system, which only root may mount ***")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def fill(disk: Path, leave: int) -> Path:
-    """Take all room but `leave` bytes; the file that holds it."""
-    ballast = disk / "ballast"
-    free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, max(1, free - leave))
-    return ballast
 
 
 def held(site: Site) -> set[object]:

@@ -1,4 +1,4 @@
-"""Prepared queries find what their querysets find; `insert` writes what `bulk_create` writes."""
+"""Prepared queries find what their querysets find, `among` what `in` finds; `insert` and `insert_values` write what `bulk_create` writes."""
 
 import threading
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from django.db.models import Model
 from hardcases.audit.models import AuditEvent
 from hardcases.cases.models import Case, Sighting
 from hardcases.database import inserting
-from hardcases.database.inserting import insert
+from hardcases.database.inserting import insert, insert_values
 from hardcases.database.prepared import Given, Prepared, PreparedMany
 from hardcases.projects.models import Membership, Project
 from tests.builders.cases import a_text
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 BY_SLUG = Prepared(lambda: Project.objects.select_related("team").filter(slug=Given("slug")))
 ROLES: Prepared[tuple[Any, ...]] = Prepared(lambda: Membership.objects.filter(project_id=Given("project")).values_list("role", "user_id"))
 NUMBERS: PreparedMany[Case] = PreparedMany(
-    lambda texts: Case.objects.filter(project_id=Given("project"), text__in=texts).order_by("number")
+    lambda texts: Case.objects.filter(project_id=Given("project"), text__among=texts).order_by("number")
 )
 
 
@@ -62,6 +62,32 @@ def test_a_list_of_any_length_finds_each_once(many: int) -> None:
     a_text(project, "not asked for")
     found = NUMBERS.all([str(case.text) for case in wanted] + ["nowhere"] * (many > 0), project=project.pk)
     assert [case.number for case in found] == [case.number for case in wanted]
+
+
+def test_among_finds_what_in_finds() -> None:
+    project = a_project()
+    made = [a_text(project, text) for text in ("plain", "a 'quote' and {braces}, \\", "100 %s", "Ünï 漢字 🙂", "x" * 70)]
+    a_text(project, "not asked for")
+    texts = [str(case.text) for case in made]
+    for values, column in (
+        (texts, "text"),
+        ([*texts, *texts, "nowhere", "pla"], "text"),
+        ({case.number for case in made}, "number"),
+        ([case.pk for case in made] + [2**40], "pk"),
+        ([], "number"),
+    ):
+        found = Case.objects.filter(project=project, **{f"{column}__among": values}).order_by("pk")
+        assert list(found) == list(Case.objects.filter(project=project, **{f"{column}__in": list(values)}).order_by("pk")), values
+    assert Sighting.objects.filter(case__among=[case.pk for case in made]).count() == len(made)
+    assert Sighting.objects.filter(case__number__among=[made[0].number]).count() == 1
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="The driver refuses NUL characters, as it does within any text.")
+def test_among_does_not_end_a_text_at_a_nul_character() -> None:
+    project = a_project()
+    case = a_text(project, "plain")
+    assert not Case.objects.filter(text__among=["plain\x00and more"]).exists()
+    assert Case.objects.get(text__among=["plain\x00and more", "plain", "\\u0000"]) == case
 
 
 @pytest.mark.django_db(transaction=True)
@@ -107,6 +133,25 @@ def test_insert_writes_what_bulk_create_writes(monkeypatch: pytest.MonkeyPatch) 
         assert abs(left["received_at"] - right["received_at"]).total_seconds() < 60
         assert one.received_at == left["received_at"]  # read when asked for
     assert [Case.objects.get(pk=case.pk).number for case in ours] == [1, 2, 3]
+
+
+def test_values_are_written_as_models_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inserting, "MOST_VALUES", 9)  # so that five rows take three statements
+    case, *_ = rows = cases(a_project(), 1)
+    insert(rows)
+    shared = {"é": [1, None, 0.25]}
+    bodies = [shared, None, {"a": 1}, shared, {"%s": "\x7f"}]
+    said = [(case.pk, f"writer {number}", None if number else "t", "r", body) for number, body in enumerate(bodies)]
+    names = ("case_id", "actor_name", "token_id", "request_id", "body")
+    with transaction.atomic():
+        keys = insert_values(Sighting, names, said)
+        djangos = Sighting.objects.bulk_create([Sighting(**dict(zip(names, row, strict=True))) for row in said])
+    assert [Sighting.objects.get(pk=key).actor_name for key in keys] == [row[1] for row in said]
+    for key, other in zip(keys, djangos, strict=True):
+        left, right = columns(Sighting.objects.get(pk=key)), columns(other)
+        assert abs(left.pop("at") - right.pop("at")).total_seconds() < 60
+        assert left == right
+    assert insert_values(Sighting, names, []) == []
 
 
 def test_insert_leaves_rows_that_can_be_changed_and_referred_to() -> None:

@@ -1,11 +1,15 @@
 """CSV and JSON lines: what people really send, read without guessing."""
 
+import csv
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 
 from hardcases.errors import Invalid
+from hardcases.formats import csv_cells
 from hardcases.formats.exchange import Item, Options
 from tests.builders.formats import BOXES, CHEST, MANY, NUMBER, members, png, read, written
 
@@ -123,6 +127,20 @@ class CsvTests:
         items, findings = read("csv", 'key,label\nXR-1\nXR-2,nodule,x\nXR-3,nodule\nXR-4,"no"dule"\nXR-5,nodule\n')
         assert [item.key for item in items] == ["XR-3"]
         assert [finding.place for finding in findings] == ["rows/0", "rows/1", "rows/3"]
+
+    @pytest.mark.parametrize("cell", ["x" * (csv_cells.MAX_CELL + 1), '"' + "line\n" * (csv_cells.MAX_CELL // 5 + 1) + '"'])
+    def test_a_cell_beyond_the_limit_is_told_with_its_row(self, cell):
+        items, findings = read("csv", f"key,site\nXR-1,a\nXR-2,{cell}\nXR-3,b\n")
+        assert [item.key for item in items] == ["XR-1"]
+        assert problems(findings) == {"rows/1": "This row has a cell of more than 4,194,304 characters; from here on nothing was read."}
+        assert read("csv", f"key,site\nXR-1,{'x' * csv_cells.MAX_CELL}\n")[1] == []
+
+    def test_what_is_read_does_not_depend_on_what_was_read_before(self):
+        """Python keeps the longest cell for the whole process."""
+        script = "import csv; import hardcases.formats.tables; print(csv.field_size_limit())"
+        fresh = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+        read("csv", "key,site\nXR-1,a\n")
+        assert int(fresh.stdout) == csv.field_size_limit() == csv_cells.MAX_CELL
 
     def test_rows_that_name_no_case_and_hold_no_content_are_lost(self):
         items, findings = read("csv", "label,site\nnodule,a\n")

@@ -19,6 +19,7 @@ from hardcases.labels.actions import LabelItem, label_case
 from hardcases.labels.models import CurrentLabel
 from hardcases.projects.authentication import person
 from hardcases.projects.models import Project
+from hardcases.testsets.models import Version
 from hardcases.transfers import actions, expiry
 from hardcases.transfers.models import Export, Import, ReportPart
 from tests.builders import cases, labels, people, testsets, transfers
@@ -219,3 +220,51 @@ class ExpiryTests:
         assert not any(get_store().exists(str(digest)) for digest in digests)
         assert not ReportPart.objects.exists()
         assert (Import.objects.get().sha256, Export.objects.get().sha256) == (None, None)
+
+
+class CroissantTests:
+    def described(self, project: Project, version: Version) -> dict[str, Any]:
+        with zipfile.ZipFile(io.BytesIO(exported(project, kind="croissant", version=version, media=True))) as archive:
+            document: dict[str, Any] = json.loads(archive.read("croissant.json"))
+            document["table"] = hashlib.sha256(archive.read("cases.jsonl")).hexdigest()
+        return document
+
+    def test_everything_that_is_known_is_told(self, project: Project) -> None:
+        cases.a_case(project, "third")
+        labels.label(Case.objects.get(number=2), "normal")
+        version = testsets.a_version(project, list(Case.objects.filter(number__lte=2)))
+        told = self.described(project, version)
+        day = version.frozen_at.date().isoformat()
+        team = {"@type": "sc:Organization", "name": "Radiology"}
+        assert {name: told[name] for name in ("conformsTo", "description", "version", "datePublished", "dateModified")} == {
+            "conformsTo": "http://mlcommons.org/croissant/1.1",
+            "description": version.test_set.purpose,
+            "version": "1.0.0",
+            "datePublished": day,
+            "dateModified": day,
+        }
+        assert told["creator"] == told["publisher"] == team
+        assert told["citeAs"] == f"{told['name']}, sha256:{version.digest}"
+        assert told["url"].endswith(f"/p/{project.slug}/")
+        assert told["name"] == f"{project.slug}-{version.test_set.slug}-1-croissant"
+        assert told["distribution"][0]["sha256"] == told["table"]
+
+    def test_its_versions_tell_additions_from_edits(self, project: Project) -> None:
+        made = [cases.a_text(project, f"Text {number}.") for number in range(4)]
+        for case in made:
+            labels.label(case, "normal")
+        test_set = testsets.a_test_set(project, made[:2])
+        found = []
+        for add, remove, relabelled in (
+            ([], [], None),
+            (made[2:3], [], None),
+            (made[3:], [], None),
+            ([], [], made[0]),
+            ([], made[1:2], None),
+        ):
+            testsets.draft(test_set, add=add, remove=remove)
+            if relabelled is not None:
+                labels.label(relabelled, "nodule")
+            version = testsets.actions.freeze(actor=people.actor(project), test_set=test_set, reason="next")
+            found.append(self.described(project, version)["version"])
+        assert found == ["1.0.0", "1.1.0", "1.2.0", "2.0.0", "3.0.0"]
