@@ -39,7 +39,10 @@ LIBRARIES = (
         "django.db.models",
     ),
     *("django.forms", "django.template.loader", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "rest_framework.serializers"),
-    *("httpx", "numpy", "PIL.Image", "prometheus_client", "pyarrow.parquet", "redis", "rfc8785", "scipy.special", "structlog", "yaml"),
+    *("httpx", "numpy", "PIL.Image", "prometheus_client", "pydicom", "redis", "rfc8785", "structlog", "yaml"),
+    *("scipy.fft", "scipy.optimize", "scipy.sparse", "scipy.special"),
+    *("pandas", "pyarrow.compute", "pyarrow.csv", "pyarrow.parquet"),  # pyarrow reads pandas, two seconds of work, where others brought it
+    *("django.test", "django.views.generic", "jinja2", "jsonschema"),
 )
 PR_SET_PDEATHSIG = 1
 LONGEST = 1 << 20
