@@ -107,7 +107,7 @@ STATEMENTS = (
     "INSERT INTO hardcases_externalid (project_id, case_id, value) {series} SELECT {project}, {first} + i, 'big-' || i FROM n",
     """INSERT INTO hardcases_sighting (case_id, at, actor_name, request_id) {series} SELECT {first} + i, CURRENT_TIMESTAMP, 'token', '' FROM n""",
     """INSERT INTO hardcases_auditevent (at, actor_kind, actor_name, project_id, action, object_type, object_id, request_id)
-       {series} SELECT {time}, 'token', 'upload', {project}, 'case.created', 'case', '' || ({first} + i), '' FROM n""",
+       {series} SELECT {time}, 'token', 'upload', {project}, 'case.created', 'case', '{prefix}-' || ({number} + i), '' FROM n""",
     """INSERT INTO hardcases_labelrevision (case_id, number, label, digest, note, author_id, author_name, at)
        SELECT id, 1, '{{"label": "nodule"}}', sha256, '', {user}, 'owner', CURRENT_TIMESTAMP FROM hardcases_case WHERE id > {first} AND state = 'accepted'""",
     """INSERT INTO hardcases_currentlabel (case_id, revision_id, value)
@@ -140,6 +140,7 @@ def fill(stage: Stage, count: int) -> None:
         "number": Counter.objects.get(project=project, kind="case").value,
         "group": largest.value + 1,
         "project": project.pk,
+        "prefix": project.key_prefix,
         "user": project.owner_id,
         "test_set": stage.scene.version.test_set_id,
         "true": "true",
