@@ -89,6 +89,7 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "more flips than pairs": (lambda: tango(3, 3, 5), "not possible"),
     "negative pairs": (lambda: newcombe(3, 3, 5, -1), "-1 of 10"),
     "half a sum": (lambda: sign_flip([1, 0.5]), "row 1: a cluster's sum"),
+    "sums beyond what the exact test holds": (lambda: sign_flip([10**12, -5]), "reach 1,000,000,000,005 in all"),
     "a table of sums": (lambda: sign_flip([[1, 2]]), "one for each cluster"),
     "a p above one": (lambda: holm([0.5, 1.5]), "row 1: 1.5 is no p-value"),
     "a table of p": (lambda: benjamini_hochberg([[0.5]]), "one row"),

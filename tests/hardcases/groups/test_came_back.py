@@ -78,6 +78,8 @@ def test_what_a_person_does_is_no_coming_back(project: Project) -> None:
     act = actions.move_cases(actor=who, group=other, cases=[case], into=group)
     actions.undo(actor=who, act=act)
     actions.merge_groups(actor=who, group=other, into=group)
+    group.refresh_from_db()
+    assert (group.waiting > 0, group.came_back) == (True, False)
     assert told() == []
 
 

@@ -26,11 +26,6 @@ def project() -> Project:
     return a_project()
 
 
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hardcases.projects.doors.LIMITER", Limiter())
-
-
 class RequestTests:
     def test_beyond_the_limit_it_is_429_until_the_ten_seconds_are_over(self, project: Project, settings: Any) -> None:
         settings.LIMIT_TOKEN_REQUESTS = 3

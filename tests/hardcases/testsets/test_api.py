@@ -150,6 +150,26 @@ class DraftTests:
         build.relabel(bare, "nodule")
         assert api.get(f"{path}draft/").json()["ready"] is True
 
+    def test_strata_count_what_stays_and_what_comes(self, api: Api, project: Project) -> None:
+        assert api.post("strata/", {"slug": "portable", "name": "Portable", "q": "portable:true"}).status_code == 201
+        path = created(api)
+        one, two, three = (build.a_case(project, portable=True) for _ in range(3))
+        other, outside = build.a_case(project, portable=False), build.a_case(project, portable=True)
+        drafted(api, path, add=[one.key, two.key, other.key])
+        frozen(api, path, "start")
+
+        def portable() -> int:
+            (stratum,) = api.get(f"{path}draft/").json()["strata"]
+            return int(stratum["cases"])
+
+        assert portable() == 2
+        drafted(api, path, add=[three.key], remove=[one.key])
+        assert portable() == 2
+        drafted(api, path, remove=[two.key])
+        assert portable() == 1
+        drafted(api, path, add=[one.key, outside.key])
+        assert portable() == 3
+
 
 class VersionTests:
     def test_is_frozen_listed_and_compared(self, api: Api, project: Project) -> None:
