@@ -14,6 +14,8 @@ from scipy import fft, special
 from evaluation.engine.arrays import BadInput, Floats, Ints, floats, integers, ratio
 from evaluation.engine.intervals import Pair, counts, normal_quantile, wilson
 
+FARTHEST = 50_000_000  # of the exact test of cluster sums: five times what ten million cases can come to
+
 
 def mcnemar(lost: ArrayLike, gained: ArrayLike) -> Pair:
     """Two-sided p-values (mid-P, exact conditional). Both are 1 where nothing differs. Raises BadInput for what is no count."""
@@ -123,15 +125,19 @@ def sign_flip(cluster_sums: ArrayLike) -> tuple[float, float]:
 
     Under H0 each D_g is as likely as -D_g. The null distribution of their sum is the Fourier inverse of prod cos(D_g t) on the integers,
     so it is exact for any number of clusters and needs no random draws. Tails below about 1e-14 are rounding noise. Raises BadInput for sums that are no whole
-    numbers.
+    numbers, or whose sizes come to more than FARTHEST: memory grows with it, about 40 bytes for each.
     """
     sums = integers(cluster_sums, "a cluster's sum")
     if sums.ndim != 1:
         raise BadInput(f"the sums have shape {sums.shape}, but there is one for each cluster")
     sizes, repeats = np.unique(np.abs(sums[sums != 0]), return_counts=True)
-    reach = int((sizes * repeats).sum())
+    reach = sum(size * repeat for size, repeat in zip(sizes.tolist(), repeats.tolist(), strict=True))  # may be more than 64 bits hold
     if reach == 0:
         return 1.0, 1.0
+    if reach > FARTHEST:
+        raise BadInput(
+            f"the sums reach {reach:,} in all, but the exact test takes {FARTHEST:,} at most; compare the clusters' means instead"
+        )
     observed, length = int(sums.sum()), fft.next_fast_len(2 * reach + 1)
     angle = 2 * np.pi * np.arange(length // 2 + 1) / length
     transform = np.ones(angle.size)

@@ -117,7 +117,7 @@ def is_due() -> bool:
 def seal(*, thorough: bool = False, at_most: int | None = None) -> int:
     """Seal what is unsealed, in batches; returns how many. Safe to run twice at once: the second finds the door locked and does nothing.
 
-    With `at_most` it stops after the batch that reaches so many, and what is left stays due: whoever does other work beside it gets his turn.
+    With `at_most` it stops after the batch that reaches so many, and what is left stays due: other work of the same worker gets its turn.
     """
     total = 0
     while (at_most is None or total < at_most) and (sealed := _seal_batch(thorough=thorough)):

@@ -113,7 +113,9 @@ class GroupListAnswer(serializers.Serializer[Any]):
 class GroupDetailAnswer(GroupAnswer):
     """A group with what people said about it."""
 
-    kept_apart_from = serializers.ListField(child=serializers.CharField(), help_text="Groups that a person said are another problem.")
+    kept_apart_from = serializers.ListField(
+        child=serializers.CharField(), help_text="Groups that a person said are another problem, at most twenty."
+    )
     acts = ActAnswer(many=True, help_text="What people did with it, the newest first, at most twenty.")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
@@ -15,6 +16,7 @@ from hardcases.config.supervisor import write_configuration
 from hardcases.models import User
 
 DEMO_SIGN_IN = "demo-sign-in.txt"
+BUILT = "hardcases/js/app.js"
 
 
 class Command(BaseCommand):
@@ -24,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Does not return."""
+        _check_assets()
         _check_port(settings.BIND_HOST, settings.BIND_PORT)
         call_command("prepare", stdout=io.StringIO())
         self.stdout.write(f"\nHardcases is starting on {settings.PUBLIC_URL}")
@@ -38,6 +41,14 @@ class Command(BaseCommand):
         self.stdout.flush()
         configuration = str(write_configuration())
         os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", configuration])  # noqa: S606 - our own interpreter and file
+
+
+def _check_assets() -> None:
+    """A package holds what the pages need; in a checkout it is built, and without it no page could be shown."""
+    if finders.find(BUILT) is None:
+        raise CommandError(
+            "The scripts of the pages are not built yet. Nothing was started. Run `make serve`, which builds them, or `make assets`."
+        )
 
 
 def _check_port(host: str, port: int) -> None:
