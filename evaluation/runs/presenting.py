@@ -250,6 +250,7 @@ def _production(run: Run, report: JSON, metric: str) -> JSON | None:
         | {
             "name": metric_name(entry["metric"]) if entry["stratum"] == "all" else stratum_name(entry["stratum"]),
             "effective": formatting.number(entry["n_effective"], 0),
+            "url": flips_url(run, entry["stratum"], outcomes_of(run)[0]),
         }
         for entry in stored["entries"]
     ]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from fractions import Fraction
+from html import unescape
 from typing import Any
 
 import pytest
@@ -74,13 +75,23 @@ class Service:
         return {"normal": "nodule", "nodule": "normal"}[self.labels[key]] if wrong else self.labels[key]
 
 
-def page(project: Project, run: object) -> str:
+def a_reader(project: Project) -> Client:
     client = Client()
     client.force_login(people.a_member(project, Role.ENGINEER))
-    answer = client.get(f"/p/{project.slug}/runs/{run}/")
+    return client
+
+
+def card(project: Project, run: object) -> str:
+    """The card of a run's page, or nothing where it has none."""
+    answer = a_reader(project).get(f"/p/{project.slug}/runs/{run}/")
     assert answer.status_code == 200
     found = re.search(r'<details class="card" id="production">(.*?)</details>', answer.content.decode(), re.DOTALL)
-    return "" if found is None else " ".join(re.sub(r"<[^>]+>", " ", found[1]).split())
+    return "" if found is None else found[1]
+
+
+def page(project: Project, run: object) -> str:
+    """What the card says."""
+    return " ".join(re.sub(r"<[^>]+>", " ", card(project, run)).split())
 
 
 @pytest.fixture
@@ -116,6 +127,9 @@ def test_from_a_sampled_upload_to_the_figure_of_everything_that_arrived(service:
     assert f"{100 * overall['value']:.1f}%" in shown
     assert f"{100 * overall['plain']['value']:.1f}%" in shown
     assert "site=doctor_disagreed" in shown
+    (cases_of_stratum,) = re.findall(r'href="([^"]*site%3Ddoctor_disagreed)"', card(service.project, 1))
+    opened = a_reader(service.project).get(unescape(cases_of_stratum))
+    assert set(re.findall(r"/cases/(XR-\d+)/\"", opened.content.decode())) == set(found[:4])  # those that were called wrong
     assert "known chance" not in shown
 
     lines = "".join(f"{key} {'1' if chance == 1 else chance}\n" for key, chance in service.chances.items())
