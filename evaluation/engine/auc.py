@@ -12,7 +12,8 @@ from scipy import special
 from evaluation.engine.arrays import Bools, Floats, floats, ratio
 from evaluation.engine.compare import tango
 from evaluation.engine.intervals import Pair, clopper_pearson, normal_quantile
-from evaluation.engine.ranked import Influence, Ranked, Ranking, RankMetric
+from evaluation.engine.ranked import Influence, Ranked, RankMetric
+from evaluation.engine.ranking import Ranking
 from evaluation.engine.strata import Block
 
 MOST_FALSE_POSITIVES = 0.1  # up to which rate the partial AUC looks

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, booleans, floats, plain
-from evaluation.engine.ranked import Ranking, rank
+from evaluation.engine.ranking import Ranking, rank
 
 MISSING = -1
 MOST_RANKINGS = 20

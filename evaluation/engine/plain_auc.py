@@ -4,7 +4,7 @@ import numpy as np
 
 from evaluation.engine.arrays import Bools, Floats, Ints
 from evaluation.engine.auc import auc_by_stratum
-from evaluation.engine.ranked import rank
+from evaluation.engine.ranking import rank
 from evaluation.engine.strata import Block
 
 

@@ -1,8 +1,8 @@
 """The cases of a block ordered by stratum and score, for one class against the others: what every rank metric is a function of.
 
-Scores are sorted once for all blocks (`rank`). In a block, one integer per case (stratum, rank, class) is sorted; equal scores are equal
-ranks. Rank metrics change only where a positive is, so all of them are sums over *steps*, the groups of equal scores that hold a positive,
-with the negatives tied in a step and in the gap above it counted. Nothing of the size of the cases is kept.
+Scores are sorted once for all blocks (`ranking`). A block deals its cases out to their strata in that order, which takes one pass. Rank metrics
+change only where a positive is, so all of them are sums over *steps*, the groups of equal scores that hold a positive, with the negatives
+tied in a step and in the gap above it counted. Nothing of the size of the cases is kept.
 """
 
 from collections.abc import Callable
@@ -11,61 +11,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, ratio, tally
+from evaluation.engine.arrays import Bools, Floats, Ints, floats, ratio, tally
+from evaluation.engine.ranking import Ranking, changes, dealt
 from evaluation.engine.strata import Block
 
 ROUNDING = 1e-24
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """Scores (n,) sorted once: `level` (n,) is each case's dense rank, 0 for the lowest score and equal for equal scores."""
-
-    level: NDArray[np.int32]
-
-    @cached_property
-    def distinct(self) -> int:
-        return int(self.level.max()) + 1 if self.level.size else 0
-
-
-def rank(scores: ArrayLike) -> Ranking:
-    """Sort finite scores. Raises BadInput that names the first row which is not finite."""
-    values = floats(scores)
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if wrong.size:
-        raise BadInput(f"row {wrong[0]}: the score is not finite")
-    order = ascending(values)
-    level = np.empty(values.size, dtype=np.int32)
-    level[order] = np.cumsum(_changes(values[order]), dtype=np.int32) - np.int32(1)
-    return Ranking(level)
-
-
-def ascending(values: Floats) -> Ints:
-    """The rows (n,) of finite `values` by rising value.
-
-    One integer a row is sorted, which is far quicker than to sort row numbers by value: the leading bits of the value, then the row.
-    As many bits of the value as the row takes are lost; runs of rows that differ in those alone are put in order afterwards.
-    """
-    row = max(values.size - 1, 0).bit_length()
-    bits = np.ascontiguousarray(values).view(np.int64)
-    keys = bits ^ ((bits >> 63) & np.int64((1 << 63) - 1))  # whole numbers in the order of the values (IEEE 754)
-    keys >>= row
-    keys <<= row
-    keys |= np.arange(values.size)
-    keys.sort()
-    order = keys & ((1 << row) - 1)
-    ordered = values[order]
-    wrong = np.flatnonzero(ordered[1:] < ordered[:-1])
-    if not wrong.size:
-        return order
-    runs = np.unique(keys[wrong] >> row)
-    first, last = np.searchsorted(keys, runs << row), np.searchsorted(keys, (runs << row) + ((1 << row) - 1), side="right")
-    n = last - first
-    places = np.arange(n.sum()) + np.repeat(first - np.cumsum(n) + n, n)
-    order[places] = order[places][np.argsort(ordered[places], kind="stable")]
-    return order
+MANY = 16  # a block of fewer than one case in so many is sorted by itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,70 +169,64 @@ class Ranked:
     positive: Bools
     block: Block
 
-    @cached_property
-    def _whether(self) -> Bools:
-        return np.asarray(self.block.pick(self.positive))
+    def _by_score(self) -> NDArray[np.integer[Any]]:
+        """The block's rows by rising score, as positions into `block.rows`."""
+        if self.block.whole:
+            return self.ranking.order
+        places = self.ranking.places()[self.block.rows]
+        return np.argsort(places, kind="stable") if places.size < self.block.cases // MANY else dealt(places, self.block.cases, places)[1]
 
-    def _keys(self) -> NDArray[np.unsignedinteger[Any]]:
-        """Per row (stratum, rank, class) as one integer."""
-        small = 2 * self.block.size * self.ranking.distinct < 1 << 32
-        keys: NDArray[np.unsignedinteger[Any]] = np.asarray(self.block.pick(self.ranking.level)).astype(np.uint32 if small else np.uint64)
-        keys *= keys.dtype.type(2)
-        keys += self._whether.view(np.uint8)
-        if self.block.size > 1:
-            strata = self.block.codes.astype(keys.dtype)
-            strata *= keys.dtype.type(2 * self.ranking.distinct)
-            keys += strata
-        return keys
+    @cached_property
+    def _whether(self) -> NDArray[np.integer[Any]]:
+        return np.asarray(self.block.pick(self.positive)).view(np.uint8)
+
+    def _dealt(self, order: NDArray[np.integer[Any]]) -> tuple[Ints, NDArray[np.integer[Any]] | slice, Bools]:
+        """Rows by rising score dealt out to their strata: where each stratum begins, and the last ends; places in `order`; which are positives."""
+        if self.block.size == 1:
+            return np.array([0, order.size]), slice(None), self._whether[order].view(np.bool_)
+        both = self.block.codes.astype(np.min_scalar_type(2 * self.block.size))  # stratum and class at once: one look at every row
+        both *= both.dtype.type(2)
+        both += self._whether
+        both = both.take(order)
+        offsets, turn, held = dealt(both >> both.dtype.type(1), self.block.size, (both & both.dtype.type(1)).astype(np.bool_))
+        return offsets, turn, held
+
+    @cached_property
+    def steps(self) -> Steps:
+        order = self._by_score()
+        offsets, turn, held = self._dealt(order)
+        places = np.flatnonzero(held)  # of the positives
+        bounds = np.searchsorted(places, offsets)
+        if self._different:
+            return Steps(places, np.arange(places.size), offsets, bounds)
+        begins = changes(self._levels(order)[turn])
+        begins[offsets[:-1][np.diff(offsets) > 0]] = True
+        fresh = np.flatnonzero(begins)
+        group = np.searchsorted(fresh, places, side="right") - 1
+        rank = np.flatnonzero(changes(group))
+        return Steps(fresh[group[rank]], rank, offsets, bounds, np.append(fresh[1:], order.size)[group[rank]] - 1)
 
     @property
     def _different(self) -> bool:
         """No two rows of the block have the same score."""
         return self.ranking.distinct == self.block.cases and not self.block.repeated
 
-    @cached_property
-    def steps(self) -> Steps:
-        if self._different and self.block.whole and self.block.size == 1:
-            held = np.empty(self.block.cases, dtype=np.bool_)
-            held[self.ranking.level] = self.positive  # every rank is there once: nothing is left to sort
-            places = np.flatnonzero(held)
-            return Steps(places, np.arange(places.size), np.array([0, held.size]), np.array([0, places.size]))
-        keys = self._keys()
-        keys.sort()
-        return self._steps(keys)
-
-    def _steps(self, keys: NDArray[np.unsignedinteger[Any]]) -> Steps:
-        wide = keys.dtype.type
-        edges = np.arange(self.block.size + 1, dtype=np.uint64) * np.uint64(2 * self.ranking.distinct)
-        offsets = np.searchsorted(keys, edges.astype(keys.dtype))
-        offsets[-1] = keys.size  # the last edge may not fit into the keys' integers
-        held = np.empty(keys.size, dtype=np.bool_)
-        np.bitwise_and(keys, wide(1), out=held, casting="unsafe")  # 0 or 1, straight into booleans
-        places = np.flatnonzero(held)  # of the positives; within equal scores they come last
-        bounds = np.searchsorted(places, offsets)
-        if self._different:
-            return Steps(places, np.arange(places.size), offsets, bounds)
-        groups = keys >> wide(1)
-        rank = np.flatnonzero(_changes(groups[places]))
-        fresh = np.flatnonzero(_changes(groups))
-        start = fresh[np.searchsorted(fresh, places[rank], side="right") - 1]
-        return Steps(start, rank, offsets, bounds, places[np.append(rank[1:], places.size)[: rank.size] - 1])
-
-    def _turn(self) -> Ints:
-        """The block's rows in the order of their keys, as positions into `block.rows`."""
-        bits = np.uint64(self.block.codes.size.bit_length())
-        keys = (self._keys().astype(np.uint64) << bits) | np.arange(self.block.codes.size, dtype=np.uint64)
-        keys.sort()
-        return (keys & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    def _levels(self, order: NDArray[np.integer[Any]]) -> NDArray[np.int32]:
+        """The dense ranks of the block's rows in this order."""
+        if self.block.whole:
+            return np.asarray(np.cumsum(self.ranking.fresh, dtype=np.int32))
+        return np.asarray(self.ranking.levels()[self.block.rows[order]])
 
     def rows(self, held: Floats, tied: Floats, gap: Floats, head: Floats) -> Floats:
         """A value for each row (rows,): of a step's positives and tied negatives, of the negatives in its gap, of a stratum's `head`."""
-        steps, turn = self.steps, self._turn()
+        steps, order = self.steps, self._by_score()
+        _, turn, whether = self._dealt(order)
         where = steps.edges[:-1]  # a stratum's head stands before its first step
-        counts = np.insert(np.stack([steps.tied, steps.held, steps.gap], axis=1).ravel(), 3 * where, steps.head)
-        values = np.insert(np.stack([tied, held, gap], axis=1).ravel(), 3 * where, head)
-        out = np.empty(turn.size)
-        out[turn] = np.repeat(values, counts)
+        counts = np.insert(np.stack([steps.end - steps.start, steps.gap], axis=1).ravel(), 2 * where, steps.head)
+        values = np.repeat(np.insert(np.stack([tied, gap], axis=1).ravel(), 2 * where, head), counts)
+        values[whether] = np.repeat(held, steps.held)
+        out = np.empty(order.size)
+        out[order[turn]] = values
         return out
 
 
@@ -374,13 +321,6 @@ def _about_mean(squares: Ints, total: Ints, n: Ints) -> Floats:
     middle = (2 * total + n) // np.maximum(2 * n, 1)
     rest = total - middle * n
     return floats(squares - middle * (total + rest)) - ratio(floats(rest) ** 2, n)
-
-
-def _changes(values: NDArray[Any]) -> Bools:
-    """Where a sorted array begins a new value."""
-    fresh = np.ones(values.size, dtype=np.bool_)
-    fresh[1:] = values[1:] != values[:-1]
-    return fresh
 
 
 def influence_variance(influence: Floats, block: Block) -> Floats:

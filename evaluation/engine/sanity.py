@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, floats, ratio, tally
 from evaluation.engine.auc import auc_by_stratum
-from evaluation.engine.ranked import Ranking, rank
+from evaluation.engine.ranking import Ranking, rank
 from evaluation.engine.strata import Block
 
 Severity = Literal["error", "warn"]

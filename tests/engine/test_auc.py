@@ -15,7 +15,8 @@ from evaluation.engine.auc import (
     difference_p,
 )
 from evaluation.engine.data import cluster_codes
-from evaluation.engine.ranked import Steps, ascending, influence_variance, rank
+from evaluation.engine.ranked import Steps, influence_variance
+from evaluation.engine.ranking import ascending, rank
 from evaluation.engine.strata import Grouping, Stratum, blocks
 from tests.engine.build import whole
 
@@ -54,7 +55,7 @@ def test_value_and_paired_variance_equal_the_definition(seed: int, n: int, decim
     assert influence_variance(ours - theirs, block)[0] == pytest.approx(paired, abs=1e-12)
 
 
-@given(st.integers(0, 10_000), st.integers(0, 3000), st.sampled_from([1.0, 1e-13, 1e-300, 1e300]), st.sampled_from([0.0, 1.0, -1.0]))
+@given(st.integers(0, 10_000), st.integers(0, 12_000), st.sampled_from([1.0, 1e-13, 1e-300, 1e300]), st.sampled_from([0.0, 1.0, -1.0]))
 @settings(max_examples=40)
 def test_scores_are_in_order_to_their_last_bit(seed: int, n: int, scale: float, centre: float) -> None:
     rng = np.random.default_rng(seed)
@@ -62,16 +63,22 @@ def test_scores_are_in_order_to_their_last_bit(seed: int, n: int, scale: float, 
     order = ascending(scores)
     assert np.array_equal(np.sort(order), np.arange(n))
     assert np.array_equal(scores[order], np.sort(scores))
-    assert np.array_equal(rank(scores).level, np.unique(scores, return_inverse=True)[1])
+    assert np.array_equal(rank(scores).levels(), np.unique(scores, return_inverse=True)[1])
 
 
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.97], ids=["every case", "most", "few"])
 @pytest.mark.parametrize("decimals", [None, 1])
-def test_strata_of_a_grouping_equal_each_alone(decimals: int | None) -> None:
-    positive, a, _ = draw(7, 500, decimals)
-    codes = np.random.default_rng(1).integers(-1, 4, 500)
-    block = blocks([Grouping(["w", "x", "y", "z"], codes)], 500)[0]
+def test_strata_of_a_grouping_equal_each_alone(decimals: int | None, share: float) -> None:
+    positive, a, _ = draw(7, 2000, decimals)
+    rng = np.random.default_rng(1)
+    codes = np.where(rng.random(2000) < share, -1, rng.integers(0, 4, 2000))
+    block = blocks([Grouping(["w", "x", "y", "z"], codes)], 2000)[0]
     together = auc_by_stratum(rank(a), positive, block)
+    influence = np.zeros(2000)
+    influence[block.rows] = together.influence.scaled
     for s in range(4):
+        alone = auc_by_stratum(rank(a[codes == s]), positive[codes == s], whole(int((codes == s).sum())))
+        assert influence[codes == s] == pytest.approx(alone.influence.scaled, abs=1e-12)
         assert together.value[s] == pytest.approx(roc_auc_score(positive[codes == s], a[codes == s]), abs=1e-12)
 
 

@@ -14,7 +14,7 @@ from evaluation.engine.compare import mcnemar, newcombe, tango
 from evaluation.engine.detection.froc import froc_points
 from evaluation.engine.intervals import clopper_pearson, wilson
 from evaluation.engine.probabilities import equal_width
-from evaluation.engine.ranked import rank
+from evaluation.engine.ranking import rank
 from evaluation.engine.resample import bca, percentiles
 from evaluation.engine.strata import Stratum, blocks
 

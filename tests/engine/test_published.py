@@ -7,7 +7,8 @@ from scipy import special
 from evaluation.engine import clopper_pearson, mcnemar, newcombe, tango, tango_bound, wilson
 from evaluation.engine.auc import auc_by_stratum
 from evaluation.engine.compare import tango_score
-from evaluation.engine.ranked import RankMetric, influence_variance, rank
+from evaluation.engine.ranked import RankMetric, influence_variance
+from evaluation.engine.ranking import rank
 from tests.engine.build import whole
 
 # DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837: of 49 patients with ovarian cancer the 43 with all three tests. Surgery helped the first row of each.

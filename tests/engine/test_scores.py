@@ -12,7 +12,8 @@ from evaluation.engine.auc import auc_of, partial_auc_of
 from evaluation.engine.data import Task
 from evaluation.engine.precision import drawn_precision, precision_of
 from evaluation.engine.probabilities import losses, places
-from evaluation.engine.ranked import Ranked, RankMetric, rank
+from evaluation.engine.ranked import Ranked, RankMetric
+from evaluation.engine.ranking import rank
 from evaluation.engine.strata import Grouping, blocks
 from tests.engine.build import BINARY, DIGITS, comparison, scores
 

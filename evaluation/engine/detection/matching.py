@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from evaluation.engine.arrays import BadInput, Bools, Floats, Ints
 from evaluation.engine.detection.data import Objects, Predictions
-from evaluation.engine.ranked import ascending
+from evaluation.engine.ranking import ascending
 
 Bits = NDArray[np.uint16]
 Range = tuple[float, float]
