@@ -1,5 +1,6 @@
 """What the worker does with cases. Running anything here twice does no harm."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from hardcases.blobs.store import BlobStore, get_store
 from hardcases.cases import queries, refusals
 from hardcases.cases.models import Case
 from hardcases.cases.steps import hold_counts
+from hardcases.database.updating import update_values
 from hardcases.errors import Refusal
 from hardcases.imaging import pictures
 from hardcases.work.models import Job
@@ -21,52 +23,85 @@ from hardcases.work.pause import point
 
 UPKEEP = "cases.upkeep"
 MAX_ATTEMPTS = 3
+PIXELS_HELD = 50_000_000  # of pictures that are claimed together: a few seconds' work, far less than a lease lasts
 STOPPED_WORKERS = "Making its small copy stopped the worker three times. It is not tried again; the original is kept."
+
+
+@dataclass
+class Made:
+    """What became of a claimed case's picture."""
+
+    case: Case
+    state: str
+    thumbnail: str | None = None
+    display: str | None = None
+    failure: str = ""
+
+    @property
+    def digests(self) -> set[str]:
+        """The copies it has."""
+        return {digest for digest in (self.thumbnail, self.display) if digest}
 
 
 def make_media(*case_ids: int) -> int:
     """Make thumbnail and display copy of these images, one after the other; returns how many there were to do, and a repeated message may find none.
 
-    The row itself is the lease: one worker at a time, and a picture that stops its worker three times is given up with a sentence. Only one is held at a
-    time, so that it does not take its neighbours with it; the end of one and the claim of the next are one commit.
+    The row itself is the lease: one worker at a time, and a picture that stops its worker three times is given up with a sentence. Pictures are claimed and
+    ended many at a time, the end of some and the claim of the next in one commit; what a worker was stopped at before is claimed alone, so that a picture
+    which stops workers does not take its neighbours with it.
     """
-    held: Case | None = None
-    outcome: dict[str, Any] = {}
-    found = 0
-    for case_id in (*case_ids, None):
+    made: list[Made] = []
+    found, ids = 0, sorted(case_ids)
+    while True:
         with transaction.atomic():
-            kept = held is None or _finish(held, **outcome)
-            claimed = None if case_id is None else _claim(case_id)
-        if not kept:
-            _forget({digest for name, digest in outcome.items() if name.endswith("sha256")})
-        held = claimed
-        if held is not None:
-            found += 1
-            outcome = _made(held)
-    return found
+            unwanted = _finish(made)
+            claimed, ids = _claim(ids)
+        _forget(set().union(*(item.digests for item in unwanted)))
+        if not claimed:
+            return found
+        found += len(claimed)
+        made = [_made(case) for case in claimed]
 
 
-def _made(case: Case) -> dict[str, Any]:
-    """The columns that say what became of a claimed case's picture."""
+def _made(case: Case) -> Made:
     if case.media_attempt > MAX_ATTEMPTS:
-        return {"media_state": "failed", "media_failure": STOPPED_WORKERS}
+        return Made(case, "failed", failure=STOPPED_WORKERS)
     point("cases.media.claimed")
     try:
         thumbnail, display = _copies(get_store(), case)
     except Refusal as refusal:
-        return {"media_state": "failed", "media_failure": refusal.sentence[:255]}
-    return {"media_state": "ready", "thumbnail_sha256": thumbnail, "display_sha256": display, "media_failure": ""}
+        return Made(case, "failed", failure=refusal.sentence[:255])
+    return Made(case, "ready", thumbnail, display)
 
 
 def _due() -> Q:
     return Q(media_state="pending") & (Q(media_busy_until=None) | Q(media_busy_until__lt=Now()))
 
 
-def _claim(case_id: int) -> Case | None:
+def _claim(case_ids: list[int]) -> tuple[list[Case], list[int]]:
+    """(The first of these cases that are due, as many as are held at a time; those that are still to be asked for)."""
+    due = (
+        list(Case.objects.filter(_due(), pk__among=case_ids).order_by("pk").select_for_update(of=("self",), no_key=True))
+        if case_ids
+        else []
+    )
+    claimed: list[Case] = []
+    for case in due:
+        if claimed and (case.media_attempt or claimed[0].media_attempt or sum(map(_pixels, claimed)) + _pixels(case) > PIXELS_HELD):
+            break
+        claimed.append(case)
     busy_until = Now() + timedelta(seconds=settings.LEASE_SECONDS)
-    if not Case.objects.filter(_due(), pk=case_id).update(media_attempt=F("media_attempt") + 1, media_busy_until=busy_until):
-        return None
-    return Case.objects.get(pk=case_id)
+    if claimed:
+        Case.objects.filter(pk__among=[case.pk for case in claimed]).update(
+            media_attempt=F("media_attempt") + 1, media_busy_until=busy_until
+        )
+    for case in claimed:
+        case.media_attempt += 1
+    return claimed, [case.pk for case in due[len(claimed) :]]
+
+
+def _pixels(case: Case) -> int:
+    return (case.width or 0) * (case.height or 0)
 
 
 def _copies(store: BlobStore, case: Case) -> tuple[str, str]:
@@ -82,15 +117,22 @@ def make_again(case: Case) -> None:
     lost.update(media_state="pending", media_attempt=0, display_sha256=None, thumbnail_sha256=None)
 
 
-def _finish(case: Case, **columns: Any) -> bool:
-    """Only while it is still wanted and still ours: an erasure or another worker may have come in between."""
-    still_ours = Case.objects.filter(pk=case.pk, media_state="pending", media_attempt=case.media_attempt)
-    return bool(still_ours.update(**columns, media_busy_until=None))
+def _finish(made: list[Made]) -> list[Made]:
+    """Write down what was made, only while it is still wanted and still ours; returns the others: an erasure or another worker may have come in between."""
+    rows = [(item.case.pk, item.case.media_attempt, "pending", item.state, item.thumbnail, item.display, item.failure) for item in made]
+    kept = update_values(
+        Case,
+        rows,
+        where=("id", "media_attempt", "media_state"),
+        to=("media_state", "thumbnail_sha256", "display_sha256", "media_failure"),
+        clear=("media_busy_until",),
+    )
+    return [item for item in made if item.case.pk not in kept]
 
 
 def _forget(digests: set[str]) -> None:
     """What was made of a case that was erased meanwhile must not outlive it."""
-    for digest in digests - queries.in_use(digests):
+    for digest in digests - queries.in_use(digests) if digests else ():
         get_store().delete(digest)
 
 

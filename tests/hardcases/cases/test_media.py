@@ -17,9 +17,10 @@ from django.db.models.functions import Now
 from PIL import Image
 
 from hardcases.audit.models import AuditEvent
-from hardcases.blobs.store import get_store
+from hardcases.blobs.store import BlobStore, get_store
 from hardcases.cases import jobs
 from hardcases.cases.models import Case
+from hardcases.imaging import pictures
 from hardcases.work.tasks import all_due
 from tests.builders.cases import a_case, a_picture, a_text, report
 from tests.builders.http import Api, problem
@@ -119,6 +120,57 @@ class MediaTests:
         jobs.make_media(case.pk)
         case.refresh_from_db()
         assert (case.media_state, case.media_failure) == ("failed", jobs.STOPPED_WORKERS)
+
+    def test_a_picture_that_stops_its_worker_does_not_take_its_neighbours_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        project = a_project()
+        before, poison, after = (a_case(project, content=a_picture(size=(side, 20))) for side in (20, 30, 40))
+
+        def deadly(original: bytes) -> tuple[pictures.Picture, pictures.Picture]:
+            if Image.open(io.BytesIO(original)).width == 30:
+                raise KeyboardInterrupt
+            return copies(original)
+
+        copies = pictures.copies
+        monkeypatch.setattr(pictures, "copies", deadly)
+        stopped = 0
+        while jobs.media_due():
+            try:
+                jobs.make_media(before.pk, poison.pk, after.pk)
+            except KeyboardInterrupt:
+                stopped += 1
+            Case.objects.update(media_busy_until=None)
+        for case in (before, poison, after):
+            case.refresh_from_db()
+        assert (stopped, poison.media_state, poison.media_failure) == (3, "failed", jobs.STOPPED_WORKERS)
+        assert [(case.media_state, case.media_attempt) for case in (before, after)] == [("ready", 2)] * 2
+
+    def test_pictures_are_claimed_together_until_they_are_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        project = a_project()
+        cases = [a_case(project, content=a_picture(size=(side, 20))) for side in (20, 30, 40)]
+        monkeypatch.setattr(jobs, "PIXELS_HELD", 20 * 50)
+        held = []
+        monkeypatch.setattr(jobs, "point", lambda _: held.append(Case.objects.filter(media_busy_until__isnull=False).count()))
+        assert jobs.make_media(*(case.pk for case in cases)) == 3
+        assert held == [2, 2, 1]
+        assert set(Case.objects.values_list("media_state", "media_attempt", "media_busy_until")) == {("ready", 1, None)}
+
+    def test_a_copy_of_a_case_that_went_meanwhile_is_forgotten_and_its_neighbour_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        project = a_project()
+        gone, kept = (a_case(project, content=a_picture(size=(side, 20), kind="JPEG")) for side in (20, 30))
+        made: list[str] = []
+
+        def watched(store: BlobStore, case: Case) -> tuple[str, str]:
+            thumbnail, display = real(store, case)
+            made.append(display)
+            Case.objects.filter(pk=gone.pk).update(media_state="failed")  # by another worker, or as a part of an erasure
+            return thumbnail, display
+
+        real = jobs._copies
+        monkeypatch.setattr(jobs, "_copies", watched)
+        assert jobs.make_media(gone.pk, kept.pk) == 2
+        assert [get_store().exists(digest) for digest in made] == [False, True]
+        kept.refresh_from_db()
+        assert (kept.media_state, kept.display_sha256) == ("ready", made[1])
 
     def test_two_workers_do_not_make_the_same_copies(self) -> None:
         case = a_case(a_project())
