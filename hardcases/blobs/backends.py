@@ -5,6 +5,7 @@ A backend knows names and bytes; hashing, limits and verification are the store'
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -101,6 +102,16 @@ def sync_all(paths: Sequence[Path]) -> None:
             list(pool.map(_sync, paths))
 
 
+def _renewed(path: Path, digest: str) -> bool:
+    """Whether the file is there and whole. Its date is renewed first, so that a sweep which looks at it afterwards leaves it."""
+    try:
+        os.utime(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+    except FileNotFoundError:
+        return False
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -121,8 +132,8 @@ class LocalBackend:
     def put(self, files: Sequence[tuple[Path, str]], *, durable: bool = True) -> None:
         with full_disk_as_refusal():
             if not durable:
-                # Where there is a blob it may be somebody's original: only a synced file may take its place.
-                files = [(path, digest) for path, digest in files if not self._put_if_absent(path, self._path(digest))]
+                # Where there is a damaged blob it may be somebody's original: only a synced file may take its place.
+                files = [(path, digest) for path, digest in files if not self._put_unless_whole(path, digest)]
             sync_all([path for path, _ in files])
             changed = [folder for path, digest in files for folder in self._place(path, self._path(digest))]
             sync_all(list(dict.fromkeys(changed)))
@@ -138,12 +149,15 @@ class LocalBackend:
             return [target.parent, *changed]
         return [target.parent]
 
-    def _put_if_absent(self, path: Path, target: Path) -> bool:
+    def _put_unless_whole(self, path: Path, digest: str) -> bool:
+        """Give a file its name where nothing has it; what is there whole stays, with a new date. Whether the name now stands for these bytes."""
+        target = self._path(digest)
         sync_all(self._make_folder(target.parent))
         try:
             target.hardlink_to(path)
         except FileExistsError:
-            return False
+            if not _renewed(target, digest):
+                return False
         path.unlink()
         return True
 

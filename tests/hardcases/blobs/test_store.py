@@ -227,13 +227,31 @@ class LocalTests:
         assert (old.path.exists(), fresh.path.exists()) == (False, True)
 
 
+def blob_path(store: BlobStore, digest: str) -> Path:
+    """Where a local blob lies."""
+    with store.open(digest) as file:
+        return Path(file.name)
+
+
 class DerivedTests:
-    def test_an_unsynced_copy_never_takes_the_place_of_a_synced_blob(self, local: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        local.put_bytes(b"an original")
+    def test_a_copy_that_is_there_whole_stays_and_is_young_again(self, local: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = blob_path(local, local.put_bytes(b"an original"))
+        os.utime(path, (1, 1))
+        before = path.stat()
+        monkeypatch.setattr(os, "fsync", lambda _: pytest.fail("nothing was written"))
+        assert local.put_derived(b"an original") == path.name
+        assert path.stat().st_ino == before.st_ino
+        assert path.stat().st_mtime > before.st_mtime + 1
+        assert not list(local.scratch.iterdir())
+
+    def test_an_unsynced_copy_never_takes_the_place_of_a_damaged_blob(self, local: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = blob_path(local, local.put_bytes(b"an original"))
+        path.write_bytes(b"an orig")
         synced: list[int] = []
         monkeypatch.setattr(os, "fsync", synced.append)
         assert local.put_derived(b"an original") == hashlib.sha256(b"an original").hexdigest()
         assert len(synced) == 2, "the file and its folder"
+        assert local.read(path.name) == b"an original"
 
     def test_a_copy_is_a_blob_like_any_other(self, local: BlobStore) -> None:
         digest = local.put_derived(b"a copy")
