@@ -15,7 +15,7 @@ from scipy import special
 from evaluation.engine.arrays import Floats
 from evaluation.engine.auc import auc_interval, difference_interval
 from evaluation.engine.compare import mcnemar_loss, tango, tango_p_below
-from evaluation.engine.intervals import exact_lower, exact_upper, t_quantile
+from evaluation.engine.intervals import exact_lower, exact_upper, expanded, expanded_p, t_quantile
 from evaluation.engine.power import detectable_loss, floor_cases, non_inferiority_cases, psi_upper
 
 
@@ -172,12 +172,16 @@ class MeanDifference:
 
 @dataclass(frozen=True, kw_only=True)
 class ResampledDifference:
-    """A difference with bootstrap draws (percentile bounds). Draws without width never prove or exclude anything: `spare` then answers."""
+    """A difference with bootstrap draws (percentile bounds). Draws without width never prove or exclude anything: `spare` then answers.
+
+    Of few `units` the percentiles are expanded.
+    """
 
     value: float
     draws: Floats
     n: int
     spare: FlipDifference
+    units: float = np.inf
 
     @property
     def estimate(self) -> float:
@@ -191,7 +195,8 @@ class ResampledDifference:
         if self._flat:
             low, high = self.spare.bounds(alpha)
             return min(low, self.value), max(high, self.value)
-        low, high = np.quantile(self.draws, [alpha, 1 - alpha])
+        tail = (1 - expanded(1 - 2 * alpha, self.units)) / 2
+        low, high = np.quantile(self.draws, [tail, 1 - tail])
         return min(float(low), self.value), max(float(high), self.value)
 
     def p_loss(self) -> float:
@@ -200,7 +205,7 @@ class ResampledDifference:
     def p_below(self, limit: float) -> float:
         if self._flat:
             return self.spare.p_below(limit)
-        return float((1 + np.sum(self.draws >= limit)) / (1 + self.draws.size))
+        return expanded_p(float((1 + np.sum(self.draws >= limit)) / (1 + self.draws.size)), self.units)
 
     def _as_normal(self) -> NormalDifference:
         return NormalDifference(value=self.value, variance=0.0 if self._flat else float(self.draws.var()), smaller_class=self.n, n=self.n)

@@ -21,7 +21,7 @@ from evaluation.engine.data import Arm, Comparison
 from evaluation.engine.draws import MOST_DRAWN, Draws, kinds_of, units_by_content
 from evaluation.engine.estimates import Column, Estimate, Gap, Settings, nothing
 from evaluation.engine.figures import FlipFigures, flips_of_hits
-from evaluation.engine.intervals import Pair, clopper_pearson, clustered_share, normal_quantile, t_quantile, wilson
+from evaluation.engine.intervals import Pair, clopper_pearson, clustered_share, expanded, expanded_p, normal_quantile, t_quantile, wilson
 from evaluation.engine.metrics import Metric
 from evaluation.engine.precision import logit_interval
 from evaluation.engine.ranked import influence_variance
@@ -228,7 +228,8 @@ class ScoreColumns:
         if metric.name == "average_precision":
             resample, here = self.draws(stratum, within_labels=True), self.members()[stratum]
             units = resample.totals(side.influence(scaled=False)[here])
-            low, high = bca(draws[None], np.array([value]), (value - units)[None], np.ones(units.size, dtype=np.int64), level)
+            wide = expanded(level, self.units(side)[stratum])
+            low, high = bca(draws[None], np.array([value]), (value - units)[None], np.ones(units.size, dtype=np.int64), wide)
             return float(low[0]), float(high[0])
         if np.ptp(draws) == 0:
             return np.nan, np.nan
@@ -254,7 +255,10 @@ class ScoreColumns:
         for s, ours in (drawn[0] if drawn else {}).items():
             if s in drawn[1]:
                 common = ours - drawn[1][s]
-                low[s], high[s], p[s], methods[s] = self._drawn_gap(common[~np.isnan(common)], self._spare(metric, new), s, difference[s])
+                units = self.units(new)[s] if metric.name == "average_precision" else math.inf
+                low[s], high[s], p[s], methods[s] = self._drawn_gap(
+                    common[~np.isnan(common)], self._spare(metric, new), s, difference[s], units
+                )
         return [
             None if np.isnan(value) else Gap(value=value, low=optional(low[s]), high=optional(high[s]), p=optional(p[s]), method=methods[s])
             for s, value in enumerate(difference.tolist())
@@ -289,14 +293,21 @@ class ScoreColumns:
             return *tango(0, 0, new.smaller, self.settings.level), "tango on the class"
         return *self.spare(), "tango on flips"
 
-    def _drawn_gap(self, common: Floats, spare: tuple[Floats, Floats, str], stratum: int, value: float) -> tuple[float, float, float, str]:
+    def units(self, side: Scored) -> Floats:
+        """Per stratum what average precision stands on: cases of the class, or clusters where these are fewer."""
+        return np.minimum(side.smaller, side.degrees + 1)
+
+    def _drawn_gap(
+        self, common: Floats, spare: tuple[Floats, Floats, str], stratum: int, value: float, units: float
+    ) -> tuple[float, float, float, str]:
         """Percentiles of common draws, and the p at which they would just exclude 0; `spare` where they have no width."""
         if common.size < max(20, self.settings.resamples // 2) or np.ptp(common) <= SAME:
             least, most, method = spare
             return min(float(least[stratum]), value), max(float(most[stratum]), value), 1.0, method
-        low, high = percentiles(common, self.settings.level)
+        low, high = percentiles(common, expanded(self.settings.level, units))
         beyond = min(int((common <= 0).sum()), int((common >= 0).sum()))
-        return min(low, value), max(high, value), min(2 * (1 + beyond) / (1 + common.size), 1.0), "bootstrap percentile"
+        p = 2 * expanded_p(min((1 + beyond) / (1 + common.size), 0.5), units)
+        return min(low, value), max(high, value), p, "bootstrap percentile"
 
     def hit_flips(self, metric: Metric) -> FlipFigures:
         """Newly wrong and newly right of a metric that is a proportion over all cases."""

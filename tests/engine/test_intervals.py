@@ -1,12 +1,24 @@
 """Intervals of a proportion against statsmodels, and the rules of clustered data."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special
 from statsmodels.stats.proportion import proportion_confint
 
-from evaluation.engine.intervals import clopper_pearson, clustered_share, exact_lower, exact_upper, wilson
+from evaluation.engine.intervals import (
+    clopper_pearson,
+    clustered_share,
+    exact_lower,
+    exact_upper,
+    expanded,
+    expanded_p,
+    t_quantile,
+    wilson,
+)
 
 share = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -68,3 +80,18 @@ class ClusteredShareTests:
             low, high = clustered_share(rng.binomial(5, p), np.full(60, 5), np.zeros(60, int), 1).wilson()
             covered.append(low[0] <= 0.8 <= high[0])
         assert 0.90 <= np.mean(covered) <= 0.99
+
+
+@given(st.floats(0.5, 0.99), st.integers(3, 500))
+def test_percentiles_of_few_units_read_at_the_expanded_level_are_students_of_a_mean(level: float, units: int) -> None:
+    scatter = np.sqrt((units - 1) / units)  # of a bootstrapped mean, in standard errors
+    end = special.ndtri(0.5 + expanded(level, units) / 2) * scatter
+    assert end == pytest.approx(t_quantile(level, units - 1), rel=1e-6) or end > 4.7 * scatter  # beyond all draws
+    # the two-sided p of a mean at that end is 1 - level: what excludes 0 and what is significant is the same
+    plain = special.ndtr(-t_quantile(level, units - 1) / scatter)
+    assert 2 * expanded_p(float(plain), units) == pytest.approx(1 - level, rel=1e-6)
+
+
+@pytest.mark.parametrize("units", [0, 1, math.inf])
+def test_nothing_is_expanded_without_units_to_go_by(units: float) -> None:
+    assert (expanded(0.9, units), expanded_p(0.2, units)) == (0.9, 0.2)
