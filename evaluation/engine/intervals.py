@@ -60,6 +60,13 @@ def counts(k: ArrayLike, n: ArrayLike) -> Pair:
     return k, n
 
 
+def open_share(name: str, value: float) -> float:
+    """`value`, such as an alpha or a power. Raises BadInput where it does not lie between 0 and 1: 5 percent are 0.05."""
+    if not 0 < value < 1:
+        raise BadInput(f"{name} lies between 0 and 1, and {value} does not")
+    return value
+
+
 def wilson(k: ArrayLike, n: ArrayLike, level: float = 0.95, *, quantile: ArrayLike | None = None) -> Pair:
     """Wilson score interval of k successes in n; `quantile` replaces z (a t quantile for clustered data)."""
     k, n = counts(k, n)
@@ -82,7 +89,7 @@ def clopper_pearson(k: ArrayLike, n: ArrayLike, level: float = 0.95) -> Pair:
 
 def exact_lower(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Floats:
     """One-sided Clopper–Pearson lower bound at confidence 1 - alpha; 0 when k is 0."""
-    k, n = counts(k, n)
+    k, n, alpha = *counts(k, n), open_share("alpha", alpha)
     inner = (k > 0) & (n > 0)
     low = special.betaincinv(np.where(inner, k, 1.0), np.where(inner, n - k, 0.0) + 1.0, alpha)
     return np.where((n > 0) & (k >= 0), np.where(inner, low, 0.0), np.nan)
@@ -90,7 +97,7 @@ def exact_lower(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Floats:
 
 def exact_upper(k: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> Floats:
     """One-sided Clopper–Pearson upper bound at confidence 1 - alpha; 1 when k is n, 1 - alpha**(1/n) when k is 0."""
-    k, n = counts(k, n)
+    k, n, alpha = *counts(k, n), open_share("alpha", alpha)
     inner = (k < n) & (n > 0)
     high = special.betaincinv(np.where(inner, k, 0.0) + 1.0, np.where(inner, n - k, 1.0), 1 - alpha)
     return np.where((n > 0) & (k >= 0), np.where(inner, high, 1.0), np.nan)

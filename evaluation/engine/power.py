@@ -4,11 +4,12 @@ from collections.abc import Callable
 from functools import cache, partial
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Ints
+from evaluation.engine.arrays import BadInput, Floats, Ints, floats
 from evaluation.engine.compare import mcnemar_loss, tango_score
-from evaluation.engine.intervals import exact_lower, exact_upper
+from evaluation.engine.intervals import exact_lower, exact_upper, open_share
 
 MOST_EXACT = 2000
 LIMIT = 10_000_000  # more cases than this is "not reachable"
@@ -21,6 +22,7 @@ def non_inferiority_cases(psi: float, margin: float, *, alpha: float = 0.05, pow
     better than no flip at all. None where more than 10 million would be needed or the margin is not positive.
     """
     _share("psi", psi)
+    open_share("alpha", alpha), open_share("power", power)
     if not margin > 0:
         return None
     z_alpha, z_power = special.ndtri(1 - alpha), special.ndtri(power)
@@ -41,9 +43,11 @@ def psi_upper(flips: float, n: float, confidence: float = 0.8) -> float:
 def floor_cases(share: float, floor: float, *, alpha: float = 0.05, power: float = 0.8, design_effect: float = 1.0) -> int | None:
     """Cases needed to prove a proportion at least `floor` when it is `share`.
 
-    None where the share is not above the floor (more cases cannot help).
+    The smallest number that has this power, as in the tables of exact single-stage designs (A'Hern 2001); beyond 2,000, where the power no longer goes up
+    and down with each case, by bisection. None where the share is not above the floor (more cases cannot help).
     """
     _share("share", share)
+    open_share("alpha", alpha), open_share("power", power)
     if not share > floor:
         return None
 
@@ -51,6 +55,9 @@ def floor_cases(share: float, floor: float, *, alpha: float = 0.05, power: float
         return bool(exact_lower(_binomial_quantile(1 - power, n, share), n, alpha) >= floor)
 
     found = _smallest(enough)
+    if found is not None:
+        n = np.arange(1, min(found, MOST_EXACT) + 1)
+        found = int(next(iter(n[exact_lower(_binomial_quantile(1 - power, n, share), n, alpha) >= floor]), found))
     return None if found is None else int(np.ceil(found * design_effect))
 
 
@@ -59,13 +66,14 @@ def _share(name: str, value: float) -> None:
         raise BadInput(f"{name} is a share between 0 and 1, and {value} is not")
 
 
-def _binomial_quantile(p: float, n: int, share: float) -> float:
-    """Smallest k with P(X <= k) >= `p`."""
+def _binomial_quantile(p: float, n: ArrayLike, share: float) -> Floats:
+    """Smallest k with P(X <= k) >= `p`, for each number of cases `n`."""
+    n = floats(n)
     if share >= 1:
-        return float(n)
-    k = float(np.nan_to_num(np.ceil(special.bdtrik(p, n, share))))
-    below = max(k - 1, 0.0)  # the root may lie a rounding error above an integer
-    return below if special.betainc(n - below, below + 1, 1 - share) >= p else min(k, float(n))
+        return n
+    k = np.nan_to_num(np.ceil(special.bdtrik(p, n, share)))
+    below = np.maximum(k - 1, 0.0)  # the root may lie a rounding error above an integer
+    return np.asarray(np.where(special.betainc(n - below, below + 1, 1 - share) >= p, below, np.minimum(k, n)))
 
 
 def _smallest(enough: Callable[[int], bool]) -> int | None:
@@ -91,6 +99,7 @@ def detectable_loss(n: float, *, gained: float = 0.02, alpha: float = 0.05, powe
     if not n >= 0:
         raise BadInput(f"{n} is not a number of cases")
     _share("gained", gained)
+    open_share("alpha", alpha), open_share("power", power)
     n = int(n)
     top = 1 - 2 * gained
     if n < 1 or top <= 0:

@@ -37,6 +37,38 @@ def test_the_number_asked_for_has_the_power_it_promises() -> None:
     assert power == pytest.approx(0.8, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    ("floor", "share", "n", "least"),
+    [
+        (0.05, 0.2, 27, 4),
+        (0.1, 0.3, 25, 6),
+        (0.2, 0.4, 35, 12),
+        (0.3, 0.5, 39, 17),
+        (0.5, 0.7, 37, 24),
+        (0.7, 0.9, 28, 24),
+        (0.8, 0.95, 30, 28),
+    ],
+)
+def test_a_floor_needs_what_an_exact_single_stage_design_needs(floor: float, share: float, n: int, least: int) -> None:
+    """Fleming 1982 with exact binomial errors (A'Hern 2001, Stat Med 20:859): alpha .05, power .8, n cases of which `least` must be right."""
+    assert floor_cases(share, floor) == n
+    assert stats.binom.sf(least - 1, n, floor) <= 0.05 < stats.binom.sf(least - 2, n, floor)
+    assert stats.binom.sf(least - 1, n, share) >= 0.8
+
+
+def test_no_smaller_number_of_cases_has_the_power() -> None:
+    """Every smaller one, by enumeration: power goes up and down with each case, so that bisection alone finds a larger one."""
+
+    def power(n: int, floor: float, share: float) -> float:
+        least = np.arange(n + 1)
+        allowed = least[stats.binom.sf(least - 1, n, floor) <= 0.05]
+        return float(stats.binom.sf(allowed[0] - 1, n, share)) if allowed.size else 0.0
+
+    for floor, share in ((0.05, 0.2), (0.62, 0.81), (0.9, 0.97), (0.5, 0.6)):
+        found = floor_cases(share, floor)
+        assert power(found, floor, share) >= 0.8 > max(power(n, floor, share) for n in range(1, found))
+
+
 def test_edges_of_sample_size() -> None:
     assert non_inferiority_cases(0.0, 0.02) == 133  # z²(1 - margin)/margin: no flip seen
     assert non_inferiority_cases(0.06, 0.0) is None
