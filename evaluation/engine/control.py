@@ -8,7 +8,7 @@ equation (Page 1954; Crowder 1987), here by Gauss–Legendre quadrature, for ind
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy import optimize, special
@@ -17,11 +17,14 @@ from evaluation.engine.arrays import BadInput, Floats
 
 Kind = Literal["cusum", "ewma"]
 NODES = 120
+LEAST_WEIGHT = 0.005  # of an EWMA: below, the nodes lie farther apart than one observation moves it
 LEAST_ARL, MOST_ARL = 5.0, 1e5
 
 
 def cusum_arl(allowance: float, limit: float, shift: float = 0.0) -> float:
     """ARL of the two-sided CUSUM when the mean has moved by `shift` deviations; 1/ARL is the sum over both sides (Kemp 1961)."""
+    if not (0 <= allowance < np.inf and 0 <= limit < np.inf and np.isfinite(shift)):
+        raise BadInput(f"a CUSUM has a finite allowance, limit and shift, the first two not negative; not {allowance}, {limit} and {shift}")
     up = _one_sided(allowance, limit, shift)
     return up / 2 if shift == 0 else 1 / (1 / up + 1 / _one_sided(allowance, limit, -shift))
 
@@ -38,6 +41,10 @@ def _one_sided(allowance: float, limit: float, shift: float) -> float:
 
 def ewma_arl(weight: float, limit: float, shift: float = 0.0) -> float:
     """ARL of the EWMA with constant limits ± `limit` times its long-run deviation, started at the centre."""
+    if not (LEAST_WEIGHT <= weight <= 1 and 0 < limit < np.inf and np.isfinite(shift)):
+        raise BadInput(
+            f"an EWMA has a weight from {LEAST_WEIGHT} to 1, a finite limit above 0 and a finite shift; not {weight}, {limit} and {shift}"
+        )
     reach = limit * (weight / (2 - weight)) ** 0.5
     nodes, weights = _quadrature(-reach, reach)
 
@@ -101,6 +108,8 @@ def design(
     between 0.05 and 0.4, close to the best for such a shift. `centre` and `deviation` are those of a quiet time, as from `quiet_time`.
     Raises BadInput where no chart can do this.
     """
+    if kind not in get_args(Kind):
+        raise BadInput(f"a chart is a {' or '.join(get_args(Kind))}, not {kind!r}")
     target = days * per_day * charts / false_alarms if false_alarms > 0 else float("inf")
     if not LEAST_ARL <= target <= MOST_ARL:
         raise BadInput(f"one false alarm in {target:.4g} observations cannot be designed for; between 5 and 100,000 can")

@@ -1,6 +1,7 @@
 """Charts: run lengths as published and as simulated, alerts as episodes, and a state that survives its worker."""
 
 import json
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -29,6 +30,52 @@ def test_ewma_run_lengths_of_lucas_and_saccucci(weight: float, limit: float, hal
     assert ewma_arl(weight, limit) == pytest.approx(500, rel=0.005)
     assert ewma_arl(weight, limit, 0.5) == pytest.approx(half, rel=0.005)
     assert ewma_arl(weight, limit, 1.0) == pytest.approx(one, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("shift", "lengths"),
+    [
+        (0.25, [224, 170, 150, 106, 84.1]),
+        (0.75, [28.4, 20.1, 18.2, 15.9, 16.4]),
+        (1.5, [5.9, 5.5, 5.5, 6.1, 7.1]),
+        (2.0, [3.5, 3.6, 3.7, 4.4, 5.2]),
+        (3.0, [2.0, 2.3, 2.4, 2.9, 3.5]),
+        (4.0, [1.4, 1.7, 1.9, 2.2, 2.7]),
+    ],
+)
+def test_ewma_run_lengths_of_the_whole_table(shift: float, lengths: list[float]) -> None:
+    """Lucas & Saccucci 1990, Technometrics 32:1, weights .40, .25, .20, .10 and .05, within the half percent of its Markov chain."""
+    charts = [(0.4, 3.054), (0.25, 2.998), (0.2, 2.962), (0.1, 2.814), (0.05, 2.615)]
+    assert [ewma_arl(weight, limit, shift) for weight, limit in charts] == pytest.approx(lengths, rel=0.005, abs=0.051)
+
+
+@pytest.mark.parametrize(("weight", "length"), [(0.25, 502.90), (0.5, 397.46), (0.75, 374.50), (1.0, 370.40)])
+def test_ewma_run_lengths_of_crowder(weight: float, length: float) -> None:
+    """Crowder 1987, Technometrics 29:401, limits of three deviations; weight 1 is Shewhart's chart."""
+    assert ewma_arl(weight, 3) == pytest.approx(length, abs=0.01)
+
+
+@pytest.mark.parametrize(("allowance", "limit"), [(0.25, 8.01), (0.5, 4.77), (0.75, 3.34), (1.0, 2.52), (1.25, 1.99)])
+def test_cusum_limits_of_hawkins(allowance: float, limit: float) -> None:
+    """Hawkins 1993, as in Montgomery's textbook: limits with a run length of 370, printed to two decimals."""
+    assert cusum_arl(allowance, limit) == pytest.approx(370, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("length", "arguments", "said"),
+    [
+        (ewma_arl, (0.0, 3.0), "weight from 0.005 to 1"),
+        (ewma_arl, (0.001, 3.0), "weight from 0.005 to 1"),
+        (ewma_arl, (1.5, 3.0), "weight from 0.005 to 1"),
+        (ewma_arl, (0.1, 0.0), "limit above 0"),
+        (cusum_arl, (0.5, -1.0), "not negative"),
+        (cusum_arl, (float("nan"), 4.0), "not negative"),
+    ],
+)
+def test_no_run_length_of_what_is_no_chart(length: Callable[..., float], arguments: tuple[float, ...], said: str) -> None:
+    """A weight below the quadrature's reach gave a run length of -653."""
+    with pytest.raises(BadInput, match=said):
+        length(*arguments)
 
 
 def markov(allowance: float, limit: float, states: int) -> float:
@@ -147,6 +194,8 @@ def test_quiet_time_and_bad_input() -> None:
         design("cusum", 0, 1, days=1)
     with pytest.raises(BadInput, match="cannot be designed"):
         design("cusum", 0, 1, false_alarms=0)
+    with pytest.raises(BadInput, match="a chart is a cusum or ewma, not 'shewhart'"):
+        design("shewhart", 0, 1)  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="deviation above 0"):
         design("ewma", 0, 0)
     with pytest.raises(BadInput, match="None where there are no data"):
