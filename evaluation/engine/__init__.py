@@ -33,7 +33,8 @@ from evaluation.engine.gather import gather
 from evaluation.engine.intervals import clopper_pearson, clustered_share, exact_lower, exact_upper, wilson
 from evaluation.engine.metrics import Metric, metric_of, registry
 from evaluation.engine.multilabel import answers, multilabel_report
-from evaluation.engine.multiplicity import benjamini_hochberg, holm
+from evaluation.engine.multiplicity import benjamini_hochberg, benjamini_yekutieli, holm
+from evaluation.engine.plain_auc import delong
 from evaluation.engine.points import values
 from evaluation.engine.power import detectable_loss, floor_cases, non_inferiority_cases
 from evaluation.engine.probabilities import Bins, equal_width
@@ -43,6 +44,7 @@ from evaluation.engine.report import comparison_of, report
 from evaluation.engine.seeds import seed_from
 from evaluation.engine.simulate import Scenario, population, simulate
 from evaluation.engine.slices import Attribute, find_slices
+from evaluation.engine.square_and_add import square_and_add
 from evaluation.engine.strata import Grouping, Strata, Stratum
 from evaluation.engine.wear import fresh_gap, widening
 from evaluation.engine.weighting import weighted_entries
@@ -70,9 +72,11 @@ __all__ = [
     "answers",
     "arm",
     "benjamini_hochberg",
+    "benjamini_yekutieli",
     "clopper_pearson",
     "clustered_share",
     "comparison_of",
+    "delong",
     "detectable_loss",
     "equal_mass",
     "equal_width",
@@ -105,6 +109,7 @@ __all__ = [
     "sign_flip",
     "simulate",
     "spread",
+    "square_and_add",
     "tango",
     "tango_bound",
     "values",

@@ -108,12 +108,15 @@ def newcombe(both_right: ArrayLike, lost: ArrayLike, gained: ArrayLike, both_wro
     return square_and_add((new, new_low, new_high), (old, old_low, old_high), phi)
 
 
-def square_and_add(new: tuple[Floats, Floats, Floats], old: tuple[Floats, Floats, Floats], correlation: ArrayLike) -> Pair:
-    """Interval of new - old from an interval of each, both (value, low, high), and the correlation of the two estimates in [-1, 1].
+def square_and_add(
+    new: tuple[ArrayLike, ArrayLike, ArrayLike], old: tuple[ArrayLike, ArrayLike, ArrayLike], correlation: ArrayLike = 0.0
+) -> Pair:
+    """Interval of new - old from an interval of each, both (value, low, high), and the correlation of the two estimates in [-1, 1]: 0 if independent.
 
     The distance from each estimate to the end of its interval stands for its standard error on that side (MOVER: Zou & Donner 2008, Stat Med 27:1693).
     """
-    (ours, ours_low, ours_high), (theirs, theirs_low, theirs_high), r = new, old, floats(correlation)
+    (ours, ours_low, ours_high), (theirs, theirs_low, theirs_high) = (tuple(floats(each) for each in side) for side in (new, old))
+    r = floats(correlation)
     down, up = (ours - ours_low, theirs_high - theirs), (ours_high - ours, theirs - theirs_low)
     low = ours - theirs - np.sqrt(np.maximum(down[0] ** 2 - 2 * r * down[0] * down[1] + down[1] ** 2, 0.0))
     high = ours - theirs + np.sqrt(np.maximum(up[0] ** 2 - 2 * r * up[0] * up[1] + up[1] ** 2, 0.0))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import Floats, floats, ratio
-from evaluation.engine.compare import square_and_add
+from evaluation.engine.compare import square_and_add as square_and_add  # noqa: PLC0414 - the package takes it from here: a module of this name would hide it
 from evaluation.engine.evidence import NormalDifference
 
 Ends = tuple[float, float]
