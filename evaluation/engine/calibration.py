@@ -7,24 +7,33 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import Bools, Codes, Floats, optional, ratio
-from evaluation.engine.data import Arm, Comparison
+from evaluation.engine.arrays import BadInput, Codes, booleans, integers, optional, ratio
+from evaluation.engine.data import Arm, Comparison, cluster_codes
 from evaluation.engine.estimates import missing_reason
 from evaluation.engine.intervals import t_quantile
-from evaluation.engine.probabilities import BINS, Bins, came_true, chance_of, equal_width, fault
+from evaluation.engine.probabilities import BINS, Bins, came_true, chance_of, equal_width, fault, probabilities
 
 NORMS = ("l1", "l2", "max")
 
 
-def reliability(chance: Floats, happened: Bools, bin_of: Codes, bins: int = BINS) -> Bins:
-    """Sums (bins,) over all cases of `chance` (n,) in 0..1 and whether each `happened` (n,)."""
-    counts = (np.bincount(bin_of, weights, bins).astype(np.float64) for weights in (None, chance, happened))
-    return Bins(*counts)
+def reliability(chance: ArrayLike, happened: ArrayLike, bin_of: ArrayLike, bins: int = BINS) -> Bins:
+    """Sums (bins,) over all cases of `chance` (n,) in 0..1 and whether each `happened` (n,). Raises BadInput for columns that do not fit."""
+    score, true, place = probabilities(chance, bins), booleans(happened, "happened"), integers(bin_of, "the bin")
+    if not score.shape == true.shape == place.shape:
+        raise BadInput(
+            f"chance, happened and bins have shapes {score.shape}, {true.shape} and {place.shape}; there is one of each for a case"
+        )
+    wrong = np.flatnonzero((place < 0) | (place >= bins))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: there is no bin {place[wrong[0]]} among {bins}")
+    return Bins(*(np.bincount(place, weights, bins).astype(np.float64) for weights in (None, score, true)))
 
 
-def equal_mass(chance: Floats, bins: int = BINS) -> Codes:
+def equal_mass(chance: ArrayLike, bins: int = BINS) -> Codes:
     """Bin (n,) of each probability, so that every bin holds as many cases as equal probabilities, which stay together, allow."""
+    chance = probabilities(chance, bins)
     order = np.argsort(chance)
     ordered = chance[order]
     first = np.searchsorted(ordered, ordered, side="left")  # equal probabilities go where their first one goes
@@ -45,12 +54,15 @@ class Line:
     intercept_high: float | None
 
 
-def reliability_line(chance: Floats, happened: Bools, clusters: Codes | None = None, level: float = 0.95) -> Line:
+def reliability_line(chance: ArrayLike, happened: ArrayLike, clusters: ArrayLike | None = None, level: float = 0.95) -> Line:
     """Slope and intercept with Student intervals on clusters - 1, from influences summed over clusters (the sandwich; Liang & Zeger 1986).
 
-    `clusters` (n,) are dense codes; None where every case stands alone. With fewer than three clusters there is no interval.
+    `clusters` (n,) name what belongs together; None where every case stands alone. With fewer than three clusters there is no interval.
     """
-    n = chance.size
+    chance, happened = probabilities(chance), booleans(happened, "happened")
+    if chance.shape != happened.shape:
+        raise BadInput(f"chance and happened have shapes {chance.shape} and {happened.shape}; there is one of each for a case")
+    n, units = chance.size, cluster_codes(clusters, chance.size)
     off = chance - chance.mean() if n else chance
     squares = float(off @ off)
     if not squares > 1e-18 * max(n, 1):
@@ -62,7 +74,7 @@ def reliability_line(chance: Floats, happened: Bools, clusters: Codes | None = N
     moved = rest / n - chance.mean() * tilt
     ends: list[float | None] = []
     for value, influence in ((slope, tilt), (intercept, moved)):
-        sums = influence if clusters is None else np.bincount(clusters, influence)
+        sums = influence if units is None else np.bincount(units, influence)
         if sums.size < 3:
             ends += [None, None]
             continue

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, booleans, floats, plain
+from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, booleans, floats, integers, plain
 from evaluation.engine.ranking import Ranking, rank
 
 MISSING = -1
@@ -109,16 +109,42 @@ def arm(task: Task, cases: int, labels: ArrayLike, scores: ArrayLike | None = No
 
 
 def label_codes(labels: ArrayLike, task: Task, cases: int, *, least: int = 0) -> Codes:
-    """Class codes (cases,) in `least`..K-1, as the smallest integers that hold them. Raises BadInput that names the first row out of range."""
+    """Class codes (cases,) in `least`..K-1, as the smallest integers that hold them, from codes or the classes' names.
+
+    Raises BadInput that names the first row which is neither.
+    """
     values = plain(labels, "the label")
     if values.shape != (cases,):
         raise BadInput(f"labels have shape {values.shape}, but there are {cases} cases")
     if values.dtype.kind not in "iub":
-        raise BadInput("labels are integer class codes")
+        values = integers(_named(labels, task) if values.dtype.kind in "OUT" else values, "the label")
     if values.size and (values.min() < least or values.max() >= len(task.classes)):
         wrong = np.flatnonzero((values < least) | (values >= len(task.classes)))
-        raise BadInput(f"row {wrong[0]}: {values[wrong[0]]} is not the code of one of the {len(task.classes)} classes")
+        raise BadInput(f"row {wrong[0]}: {values[wrong[0]]} is not the code of one of the {len(task.classes)} classes, which count from 0")
     return values.astype(np.min_scalar_type(-len(task.classes) - 1), copy=False)
+
+
+def _named(labels: ArrayLike, task: Task) -> NDArray[Any]:
+    """Labels with the names of classes replaced by their codes. What is no text stays as it is. Raises BadInput for another name."""
+    known = {name: code for code, name in enumerate(task.classes)}
+    values = np.array(labels, dtype=object)  # a list may mix names and -1, which numpy would turn into text
+    for row, each in enumerate(values):
+        if isinstance(each, str):
+            if each not in known:
+                raise BadInput(f"row {row}: {each!r} is none of the classes {', '.join(map(str, task.classes))}")
+            values[row] = known[each]
+    return values
+
+
+def replicates_of(candidate: object, baseline: object, kind: type) -> None:
+    """Raises BadInput unless both sides are lists of replicates of this `kind`, and the candidate has one."""
+    for side, given in (("candidate", candidate), ("baseline", baseline)):
+        if not isinstance(given, Sequence) or not all(isinstance(each, kind) for each in given):
+            raise BadInput(
+                f"the {side} is a list of replicates, each of type {kind.__name__}; one alone is given as [{kind.__name__.lower()}]"
+            )
+    if not candidate:
+        raise BadInput("a report needs at least one replicate of the candidate")
 
 
 def cells(truth: Codes, labels: Codes, classes: int) -> Codes:
@@ -141,7 +167,7 @@ def cluster_codes(clusters: ArrayLike | None, cases: int) -> Ints | None:
     if values.shape != (cases,):
         raise BadInput(f"clusters have shape {values.shape}, but there are {cases} cases")
     mixed = values.dtype.kind == "O"
-    absent = [_nameless(each) for each in values] if mixed else np.isnan(values) if values.dtype.kind in "fcmM" else False
+    absent = [nameless(each) for each in values] if mixed else np.isnan(values) if values.dtype.kind in "fcmM" else False
     if np.any(absent):
         row = np.flatnonzero(absent)[0]
         raise BadInput(f"row {row}: the case has no cluster ({values[row]}); name one of its own where it stands alone")
@@ -153,7 +179,7 @@ def cluster_codes(clusters: ArrayLike | None, cases: int) -> Ints | None:
     return None if keys.size == cases else codes.astype(np.int64)
 
 
-def _nameless(each: Any) -> bool:
+def nameless(each: Any) -> bool:
     """None, NaN and their like, which do not equal themselves."""
     same = each is not None and operator.eq(each, each)
     return not (isinstance(same, (bool, np.bool_)) and same)

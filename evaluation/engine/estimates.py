@@ -15,6 +15,8 @@ class Settings:
     resamples: int = 2000
 
     def __post_init__(self) -> None:
+        if not isinstance(self.seed, (bytes, bytearray)):
+            raise BadInput(f'a seed is bytes, as `seed_from` makes them or b"mine", not {type(self.seed).__name__}')
         if not (0 < self.level < 1 and self.resamples >= 1):
             raise BadInput(f"a level lies between 0 and 1, and there is at least one resample; not {self.level} and {self.resamples}")
 

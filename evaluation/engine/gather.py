@@ -24,21 +24,22 @@ from evaluation.engine.metrics import Metric, metric_of, registry
 from evaluation.engine.resample import Values, level_intervals
 from evaluation.engine.scored import Scored
 from evaluation.engine.square_and_add import Ends, SquareAndAdd, implied_correlation
-from evaluation.engine.strata import Block, Strata, Stratum, each_block
+from evaluation.engine.strata import Block, Strata, each_block, names_of, with_all
 
 GATE_RESAMPLES = 10_000
 
 
 def gather(
-    comparison: Comparison, metric_id: str, strata: Strata, *, seed: bytes, resamples: int = GATE_RESAMPLES
+    comparison: Comparison, metric_id: str, strata: Strata | None = None, *, seed: bytes, resamples: int = GATE_RESAMPLES
 ) -> list[StratumEvidence]:
-    """Evidence per stratum in the order of `strata`, for `gates.judge`.
+    """Evidence per stratum in the order of `strata`, for `gates.judge`; without `strata` of all cases together.
 
     `n` is the number of cases the metric is about (positives for a sensitivity). Raises BadInput for an unknown metric.
     """
     metric = metric_of(comparison.task, metric_id)
     settings = Settings(seed=seed, resamples=resamples)
     accuracy = registry(comparison.task)[0]
+    strata = with_all((), comparison.cases) if strata is None else strata
     wanted = [accuracy] if metric.id == accuracy.id else [accuracy, metric]
     found: dict[str, StratumEvidence] = {}
     for block in each_block(strata, comparison.cases, comparison.clusters):
@@ -46,7 +47,7 @@ def gather(
         make = {"share": _share, "table": _table, "score": _score}[metric.kind]
         found |= {name: make(part, block, metric, stratum) for stratum, name in enumerate(block.names)}
         del block, part  # before the next block is made
-    return [found[name] for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)]
+    return [found[name] for name in names_of(strata)]
 
 
 def _evidence(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Floats, Ints, floats, ratio, tally
+from evaluation.engine.arrays import BadInput, Floats, Ints, floats, integers, ratio, tally
 
 Pair = tuple[Floats, Floats]
 ROUNDING = 1e-9
@@ -128,13 +128,20 @@ class ClusteredShare:
         return wilson(self.value * self.n_effective, self.n_effective, level, quantile=t_quantile(level, self.clusters - 1))
 
 
-def clustered_share(hits: ArrayLike, sizes: ArrayLike, stratum: ArrayLike, strata: int) -> ClusteredShare:
-    """Ratio estimator from one row per (stratum, cluster): `hits` successes among `sizes` cases, `stratum` in 0..strata-1.
+def clustered_share(hits: ArrayLike, sizes: ArrayLike, stratum: ArrayLike | None = None, strata: int = 1) -> ClusteredShare:
+    """Ratio estimator from one row per (stratum, cluster): `hits` successes among `sizes` cases, `stratum` in 0..strata-1, all in one by default.
 
     r = K/M, se = sqrt(G/(G-1) * sum (k_g - r m_g)^2) / M, effective n = r(1-r)/se^2 capped at M. Where r is 0 or 1 the design effect is 0/0
-    and the effective n is the number of clusters, never of cases. Clusters without a case in the denominator (`sizes` 0) do not count.
+    and the effective n is the number of clusters, never of cases. Clusters without a case in the denominator (`sizes` 0) do not count. Raises BadInput
+    for more hits than cases and for a stratum that there is not.
     """
-    hits, sizes, stratum = floats(hits), floats(sizes), np.asarray(stratum, dtype=np.int64)
+    hits, sizes = counts(hits, sizes)
+    stratum = np.zeros(sizes.shape, dtype=np.int64) if stratum is None else integers(stratum, "the stratum")
+    if not sizes.ndim == 1 or stratum.shape != sizes.shape:
+        raise BadInput(f"sizes and strata have shapes {sizes.shape} and {stratum.shape}; there is one of each for a cluster")
+    wrong = np.flatnonzero((stratum < 0) | (stratum >= strata))
+    if wrong.size:
+        raise BadInput(f"row {wrong[0]}: there is no stratum {stratum[wrong[0]]} among {strata}")
     n = tally(stratum, sizes, strata)
     value = ratio(tally(stratum, hits, strata), n)
     clusters = np.bincount(stratum[sizes > 0], minlength=strata).astype(np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.engine.arrays import BadInput, Bools, Floats, booleans, floats, ratio
-from evaluation.engine.data import MISSING, Arm, Task, arm, cluster_codes
+from evaluation.engine.data import MISSING, Arm, Task, arm, cluster_codes, replicates_of
 from evaluation.engine.entries import Entry
 from evaluation.engine.estimates import Settings
 from evaluation.engine.means import BlockMeans, Numbers, Statistic
@@ -117,12 +117,11 @@ def multilabel_report(
     true = booleans(truth, "a true label")
     if true.ndim != 2 or true.shape[1] != len(names) or len(set(names)) < len(names):
         raise BadInput(f"the truth has shape {true.shape}, but there are {len(names)} labels with different names")
+    replicates_of(candidate, baseline, Answers)
     for side, arms in (("candidate", candidate), ("baseline", baseline)):
         for number, each in enumerate(arms):
             if each.labels.shape != true.shape:
                 raise BadInput(f"{side} replicate {number} has labels of shape {each.labels.shape}, the truth {true.shape}")
-    if not candidate:
-        raise BadInput("a report needs at least one replicate of the candidate")
     cases, size = true.shape
     sides = [[_numbers(true, each) for each in arms] for arms in (candidate, baseline)]
     none = np.zeros(cases, dtype=np.bool_)  # missing predictions count as wrong in every metric here, so none is undefined for them

@@ -7,9 +7,10 @@ are undefined, with the reason; nothing is clipped or rescaled.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, ratio, tally
+from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, floats, ratio, tally
 from evaluation.engine.data import MISSING, Arm, Task
 from evaluation.engine.strata import Block
 
@@ -123,11 +124,20 @@ class Bins:
         return np.asarray(np.abs(self.score - self.happened).sum(axis=-1) <= mean + quantile * np.sqrt(variance))
 
 
-def equal_width(chance: Floats, bins: int = BINS) -> Codes:
+def probabilities(chance: ArrayLike, bins: int = BINS) -> Floats:
+    """A column (n,) of probabilities that are to be dealt into `bins`. Raises BadInput that names the first row which is none."""
+    values = floats(chance)
+    if values.ndim != 1 or bins < 1:
+        raise BadInput(f"probabilities of shape {values.shape} in {bins} bins: there is one for each case, and at least one bin")
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        row = np.flatnonzero(~((values >= 0) & (values <= 1)))[0]
+        raise BadInput(f"row {row}: {values[row]} is not a probability")
+    return values
+
+
+def equal_width(chance: ArrayLike, bins: int = BINS) -> Codes:
     """Bin (n,) of each probability: [0, 1/bins), …, the last one closed."""
-    if chance.size and not (chance.min() >= 0 and chance.max() <= 1):
-        row = np.flatnonzero(~((chance >= 0) & (chance <= 1)))[0]
-        raise BadInput(f"row {row}: {chance[row]} is not a probability")
+    chance = probabilities(chance, bins)
     return np.asarray(np.minimum((chance * bins).astype(np.min_scalar_type(bins)), bins - 1))
 
 

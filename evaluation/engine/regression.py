@@ -63,6 +63,10 @@ def numbers_of(truth: ArrayLike, predictions: Sequence[ArrayLike], side: str) ->
     out = []
     for number, values in enumerate(predictions):
         predicted = floats(values)
+        if predicted.ndim == 0:
+            raise BadInput(
+                f"the {side} is a list of replicates, each with one prediction for each case; one alone is given as [predictions]"
+            )
         if predicted.shape != true.shape:
             raise BadInput(f"{side} replicate {number} has {predicted.size} predictions, but there are {true.size} cases")
         for bad, why in (

@@ -16,7 +16,7 @@ from evaluation.engine.artefact import Artefact
 from evaluation.engine.calibration import calibration_details
 from evaluation.engine.caution import OVERALL_MCC, Caution, caution
 from evaluation.engine.compare import Flips
-from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_codes
+from evaluation.engine.data import Arm, Comparison, Task, cluster_codes, label_codes, replicates_of
 from evaluation.engine.entries import Entry, entry_of
 from evaluation.engine.estimates import Column, Settings
 from evaluation.engine.figures import FlipFigures
@@ -34,8 +34,7 @@ def comparison_of(
     """Check that everything is about the same cases. Raises BadInput that names what does not fit."""
     cases = np.asarray(truth).size
     codes = label_codes(truth, task, cases)
-    if not candidate:
-        raise BadInput("a report needs at least one replicate of the candidate")
+    replicates_of(candidate, baseline, Arm)
     for side, arms in (("candidate", candidate), ("baseline", baseline)):
         for number, arm in enumerate(arms):
             if arm.labels.shape != (cases,):
@@ -45,7 +44,7 @@ def comparison_of(
 
 def report(
     comparison: Comparison,
-    strata: Strata,
+    strata: Strata = (),
     *,
     seed: bytes,
     level: float = 0.95,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evaluation.engine import (
@@ -15,30 +16,39 @@ from evaluation.engine import (
     arm,
     benjamini_hochberg,
     clopper_pearson,
+    clustered_share,
     comparison_of,
+    delong,
     detectable_loss,
     equal_mass,
     equal_width,
+    exact_lower,
+    exact_upper,
     floor_cases,
+    gather,
     holm,
     judge,
     mcnemar,
     newcombe,
     non_inferiority_cases,
     post_stratified,
+    regression_report,
+    reliability,
+    reliability_line,
     report,
     sign_flip,
     tango,
+    values,
     wilson,
 )
 from evaluation.engine.arrays import booleans
 from evaluation.engine.data import cluster_codes
+from evaluation.engine.detection.froc import froc_points
 from evaluation.engine.fragility import fragility
 from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.integration import compare_answers
 from evaluation.engine.multilabel import answers, multilabel_report
 from evaluation.engine.ood import image_statistics
-from evaluation.engine.regression import regression_report
 from evaluation.engine.replicate_tests import improvement, paired_runs, permutation_p
 from evaluation.engine.simulate import Scenario, population, simulate
 from evaluation.engine.slices import Attribute, Search, find_slices
@@ -98,6 +108,32 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "fewer cases than none": (lambda: detectable_loss(-1), "-1"),
     "a negative variance": (lambda: post_stratified([0.5, 0.5], [1, 1], [0, -1]), "row 1"),
     "no probability": (lambda: equal_width(np.array([0.5, np.nan])), "row 1"),
+    "five percent": (lambda: exact_lower(3, 5, 5), "alpha lies between 0 and 1, and 5 does not"),
+    "a certain bound": (lambda: exact_upper(3, 5, 0), "alpha"),
+    "a power of eighty": (lambda: floor_cases(0.95, 0.9, power=80), "power"),
+    "a margin at no alpha": (lambda: non_inferiority_cases(0.1, 0.05, alpha=0), "alpha"),
+    "a loss at five percent": (lambda: detectable_loss(100, alpha=5), "alpha"),
+    "a cluster with more hits than cases": (lambda: clustered_share([3, 2], [2, 2]), "row 0: 3 of 2"),
+    "a cluster of no stratum": (lambda: clustered_share([1, 2], [2, 2], [0, 1]), "row 1: there is no stratum 1 among 1"),
+    "strata of others": (lambda: clustered_share([1, 2], [2, 2], [0]), "one of each for a cluster"),
+    "more found than there is": (lambda: froc_points([0.5], [0.4, 0.3], 1, 2), "2 found of 1 objects"),
+    "a model instead of a list": (
+        lambda: comparison_of(BINARY, [0], arm(BINARY, 1, [0])),
+        r"list of replicates, each of type Arm; one alone .* \[arm\]",
+    ),  # type: ignore[arg-type]
+    "an old model instead of a list": (
+        lambda: comparison_of(BINARY, [0], [arm(BINARY, 1, [0])], arm(BINARY, 1, [0])),
+        "the baseline is a list",
+    ),  # type: ignore[arg-type]
+    "labels instead of answers": (lambda: multilabel_report(["a"], [[1]], np.array([[1]]), seed=SEED), "each of type Answers"),  # type: ignore[arg-type]
+    "numbers instead of a list": (lambda: regression_report([1.0, 2.0], [1.0, 2.0], seed=SEED), r"one alone is given as \[predictions\]"),
+    "a word for a seed": (lambda: Settings(seed="x"), "a seed is bytes"),  # type: ignore[arg-type]
+    "no bin": (lambda: equal_width([0.5], 0), "at least one bin"),
+    "no bin of equal mass": (lambda: equal_mass([0.5], 0), "at least one bin"),
+    "beyond the last bin": (lambda: reliability([0.5], [1], [15]), "row 0: there is no bin 15 among 15"),
+    "outcomes of others": (lambda: reliability([0.5], [1, 0], [0]), "one of each for a case"),
+    "a line through others": (lambda: reliability_line([0.5, 0.1], [1]), "one of each for a case"),
+    "markers of others": (lambda: delong([[1, 2], [3, 4]], [1, 0, 1]), "one row for each case"),
     "half a class": (lambda: fragility(Check(name="x", kind="floor"), [], [0.5], [1], judged=["all"]), "row 0: the label"),
     "flips of others": (lambda: simulate([], population([], 9), [Scenario(name="x")], flip_rate=[0.1, 0.2], seed=SEED), "flip rate"),
 }
@@ -163,8 +199,37 @@ def test_what_holds_the_same_values_gives_the_same_report() -> None:
     assert asked(truth=truth.astype(">u8"), labels=np.repeat(labels, 2)[::2], scores=locked.astype(">f8")) == plain
     assert asked(scores=np.asfortranarray(locked), clusters=[f"p{code:02}" for code in patients]) == plain
     assert asked(clusters=np.array([("p", code) if code else 0 for code in patients] + [None], dtype=object)[:-1]) == plain
+    names = [BINARY.classes[code] for code in labels]
+    assert asked(truth=np.array(BINARY.classes)[truth], labels=names) == plain
+    assert asked(truth=pd.Series(BINARY.classes)[truth].astype("category"), labels=pd.Series(names, index=range(60, 0, -1))) == plain
+    assert asked(truth=truth.astype(float), labels=pd.array(labels, dtype="Int64")) == plain
     single = asked(scores=scores.astype(np.float32).astype(np.float64))
     assert asked(scores=scores.astype(np.float32)) == single
+
+
+def test_labels_may_mix_names_and_missing_ones() -> None:
+    assert arm(BINARY, 3, ["nodule", -1, "normal"]).labels.tolist() == [1, -1, 0]
+    assert arm(BINARY, 0, []).labels.size == 0
+
+
+def test_columns_of_probabilities_may_be_lists() -> None:
+    chance, came = [0.1, 0.9, 0.6, 0.3], [0, 1, True, False]
+    place = equal_width(chance, 2)
+    assert (place.tolist(), equal_mass(chance, 2).tolist()) == ([0, 1, 1, 0], [0, 1, 1, 0])
+    bins = reliability(chance, came, place.tolist(), 2)
+    assert [bins.n.tolist(), bins.score.tolist(), bins.happened.tolist()] == [[2, 2], [0.4, 1.5], [0, 2]]
+    known = reliability_line(np.array(chance), np.array(came, dtype=bool), np.array([0, 0, 1, 2]))
+    assert reliability_line(chance, came, ["a", "a", "b", "c"]) == known
+
+
+def test_without_strata_all_cases_are_meant() -> None:
+    found = comparison(BINARY, n=60)
+    given = [Stratum("all", np.ones(60, dtype=bool))]
+    assert report(found, seed=SEED, resamples=50) == report(found, [], seed=SEED, resamples=50)
+    np.testing.assert_array_equal(values(found)["all"], values(found, given)["all"])
+    assert list(values(found, [Grouping(["site=a"], np.zeros(60, dtype=int))])) == ["all", "site=a"]
+    assert [each.stratum for each in gather(found, "accuracy", seed=SEED)] == ["all"]
+    assert gather(found, "accuracy", [], seed=SEED) == []
 
 
 def test_what_is_not_known_stays_unknown() -> None:

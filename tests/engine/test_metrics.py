@@ -95,7 +95,9 @@ def test_a_missing_prediction_is_wrong_everywhere_and_never_dropped() -> None:
     [
         ([0, 1, 2], None, "row 2: 2 is not the code"),
         ([0, 1], None, "shape"),
-        ([0.5, 1, 0], None, "integer"),
+        ([0.5, 1, 0], None, "row 0: the label is a whole number"),
+        ([0, 1, None], None, "row 2: the label is a whole number"),
+        (["normal", "nodul", -1], None, "row 1: 'nodul' is none of the classes normal, nodule"),
         ([0, 1, 0], [0.1, np.inf, 0.2], "row 1: the score is not finite"),
         ([0, 1, 0], [[0.1, 0.2, 0.3]] * 3, "scores have shape"),
     ],

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats
-from evaluation.engine.data import cluster_codes
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, booleans, floats
+from evaluation.engine.data import cluster_codes, replicates_of
 
 Words = NDArray[np.uint64]
 
@@ -113,8 +113,7 @@ class Detection:
     operating: Operating = Operating()
 
     def __post_init__(self) -> None:
-        if not self.candidate:
-            raise BadInput("a report needs at least one replicate of the candidate")
+        replicates_of(self.candidate, self.baseline, Predictions)
 
     @property
     def artefacts(self) -> tuple[Predictions, ...]:
@@ -256,13 +255,10 @@ def _column(values: ArrayLike, rows: int, what: str) -> Floats:
 def _flags(values: ArrayLike | None, rows: int, what: str) -> Bools:
     if values is None:
         return np.zeros(rows, dtype=np.bool_)
-    column = np.asarray(values)
+    column = booleans(values, what)
     if column.shape != (rows,):
         raise BadInput(f"{what} has shape {column.shape}, but there are {rows} boxes")
-    if column.size and column.dtype.kind not in "biu":
-        raise BadInput(f"{what} holds true and false")
-    _refuse((column != 0) & (column != 1), f"{what} must be true or false")
-    return column.astype(np.bool_)
+    return column.astype(np.bool_)  # [] of no boxes is of floats
 
 
 def _indices(ids: Sequence[Hashable], known: Sequence[Hashable], what: str) -> Ints:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import Floats, Ints, floats, ratio
+from evaluation.engine.arrays import BadInput, Floats, Ints, floats, ratio
 from evaluation.engine.detection.accumulate import Membership, running, sums
 from evaluation.engine.detection.data import Objects, Operating
 from evaluation.engine.detection.matching import Matches
@@ -20,9 +20,13 @@ RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 def froc_points(false_positives: ArrayLike, hits: ArrayLike, objects: int, images: int, rates: Sequence[float] = RATES) -> Floats:
     """Sensitivity at each of `rates` from plain scores: of the false positives, and of the detection that found each found object.
 
-    Missed objects have no score; they are part of `objects`. NaN without objects or images.
+    Missed objects have no score; they are part of `objects`. NaN without objects or images. Raises BadInput for more hits than objects.
     """
     wrong, right = floats(false_positives), floats(hits)
+    if right.size > objects:
+        raise BadInput(
+            f"{right.size} found of {objects} objects is not possible; each object is found once, by the detection of the highest score"
+        )
     scores = np.concatenate([wrong, right])
     order = np.argsort(-scores, kind="stable")
     steps = _Steps(np.zeros(order.size, dtype=np.int64), scores[order], 1)

@@ -15,13 +15,13 @@ from evaluation.engine.figures import FlipFigures
 from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.gather import GATE_RESAMPLES
 from evaluation.engine.intervals import clustered_share
-from evaluation.engine.strata import Strata, each_block, names_of
+from evaluation.engine.strata import Strata, each_block, names_of, with_all
 
 
 def gather_detection(
-    detection: Detection, metric_id: str, strata: Strata, *, seed: bytes, resamples: int = GATE_RESAMPLES
+    detection: Detection, metric_id: str, strata: Strata | None = None, *, seed: bytes, resamples: int = GATE_RESAMPLES
 ) -> list[StratumEvidence]:
-    """Evidence per stratum in the order of `strata`, for `gates.judge`. Raises BadInput for an unknown metric.
+    """Evidence per stratum in the order of `strata`, for `gates.judge`; without `strata` of all images together. Raises BadInput for an unknown metric.
 
     A COCO metric over all classes is judged on the classes with at least 10 objects in the stratum, and has no level: no floor may stand on
     an AP. `n` counts objects for recall and COCO metrics, images else.
@@ -29,6 +29,7 @@ def gather_detection(
     metric = metric_of(detection.scene.classes, metric_id)
     arms = [matched(detection, predicted) for predicted in detection.artefacts]
     found: dict[str, StratumEvidence] = {}
+    strata = with_all((), detection.scene.size) if strata is None else strata
     for block in each_block(strata, detection.scene.size, detection.scene.clusters):
         for name, rows in zip(block.names, block.members(), strict=True):
             found[name] = _evidence(detection, arms, name, block.rows[rows], metric, seed, resamples)

@@ -25,7 +25,7 @@ from evaluation.engine.strata import Strata, each_block, names_of, with_all
 
 
 def detection_report(
-    detection: Detection, strata: Strata, *, seed: bytes, level: float = 0.95, resamples: int = 2000, home: str | None = None
+    detection: Detection, strata: Strata = (), *, seed: bytes, level: float = 0.95, resamples: int = 2000, home: str | None = None
 ) -> Entry:
     """Everything a run report says about these predictions.
 

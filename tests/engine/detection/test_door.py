@@ -44,8 +44,8 @@ def test_boxes(change: dict[str, Any], message: str) -> None:
         ({"areas": [1, -1]}, "row 1: the area must be finite"),
         ({"areas": [np.nan, 1]}, "row 0: the area must be finite"),
         ({"areas": [1]}, "areas have shape"),
-        ({"crowd": [0, 2]}, "row 1: crowd must be true or false"),
-        ({"crowd": ["0", "1"]}, "crowd holds true and false"),
+        ({"crowd": [0, 2]}, "row 1: crowd is true or false"),
+        ({"crowd": ["0", "1"]}, "crowd: true or false is needed"),
         ({"ignore": [True]}, "ignore has shape"),
     ],
 )
