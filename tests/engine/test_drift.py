@@ -1,6 +1,7 @@
 """Distances of single features: equal to independent implementations, honest about chance, and deaf to what does not matter."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +139,22 @@ def test_categories_of_either_sample_count() -> None:
     assert (names, counts.tolist()) == (["a", "b", "c"], [[2, 1, 0], [0, 1, 1]])
 
 
+def test_numbers_that_are_equal_are_one_category() -> None:
+    for ours, theirs in (([True, False], [1, 0]), ([1, 0], [1.0, 0.0]), ([False, True], [0.0, 1.0])):
+        assert category_counts(ours, theirs)[1].tolist() == [[1, 1], [1, 1]]
+    (same,) = feature_drift([[True, False] * 40], [[1, 0] * 40], ["flag"])
+    assert (same.verdict, same.test.value) == ("not proven", 0.0)
+
+
+def test_absent_numbers_are_refused_however_the_column_is_held() -> None:
+    """As objects they were names: two samples of different numbers, nothing in common, and moved."""
+    for column in ([1.0, None] * 20, pd.Series([1, None] * 20, dtype="Int64"), pd.Series([1.0, None] * 20, dtype="Float64")):
+        with pytest.raises(BadInput, match="reference, row 1: not a finite number"):
+            feature_drift([column], [np.arange(40)], ["a"])
+    (words,) = feature_drift([[1, "x", None, True] * 10], [[1, "x", None, True] * 10], ["a"])
+    assert words.test.statistic == "cramers_v_chi2"
+
+
 def test_small_bins_are_pooled() -> None:
     found = independence([[50, 40, 4, 3, 5], [45, 45, 3, 4, 4]])
     assert found.bins == 3
@@ -185,5 +202,9 @@ def test_what_cannot_be_compared_is_refused() -> None:
         psi([[1, -1], [1, 1]])
     with pytest.raises(BadInput, match="samples is empty"):
         psi([[0, 0], [1, 1]])
+    with pytest.raises(BadInput, match="row 0: these are shares of 1, not counts"):
+        psi([[0.2, 0.3, 0.5], [30, 30, 40]])
+    with pytest.raises(BadInput, match="1 bins tell nothing"):
+        bin_counts([1.0, 2], [1.0, 2], 1)
     with pytest.raises(BadInput, match="2 names, 1 reference"):
         feature_drift([[1.0] * 40], [[1.0] * 40], ["a", "b"])

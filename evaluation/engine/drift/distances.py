@@ -14,6 +14,7 @@ from scipy import special
 from evaluation.engine.arrays import BadInput, Floats, Ints, floats, ratio
 
 BINS = 10
+SHARES_SUM = 1e-6
 LEAST_EXPECTED = 5.0  # cells below are pooled before a χ² or G test
 
 
@@ -42,6 +43,8 @@ def bin_counts(reference: ArrayLike, production: ArrayLike, bins: int = BINS) ->
     for each, and one for all other values. Raises BadInput that names a row that is not finite.
     """
     ours, theirs = sample(reference, "reference"), sample(production, "production")
+    if bins < 2:
+        raise BadInput(f"{bins} bins tell nothing apart; two do")
     distinct = np.unique(ours)
     if distinct.size > bins:
         edges = np.unique(np.quantile(ours, np.arange(1, bins) / bins))
@@ -53,8 +56,11 @@ def bin_counts(reference: ArrayLike, production: ArrayLike, bins: int = BINS) ->
 
 
 def category_counts(reference: ArrayLike, production: ArrayLike) -> tuple[list[str], Ints]:
-    """Names and counts (2, B) of every category that occurs in either sample."""
-    ours, theirs = np.asarray(reference).astype(str), np.asarray(production).astype(str)
+    """Names and counts (2, B) of every category that occurs in either sample. Numbers and booleans are equal as numbers: 1, 1.0 and true."""
+    ours, theirs = np.asarray(reference), np.asarray(production)
+    if ours.dtype != theirs.dtype and {ours.dtype.kind, theirs.dtype.kind} <= set("biuf"):
+        ours, theirs = (each.astype(np.result_type(ours, theirs)) for each in (ours, theirs))
+    ours, theirs = ours.astype(str), theirs.astype(str)
     names, codes = np.unique(np.concatenate([ours, theirs]), return_inverse=True)
     return names.tolist(), np.stack([np.bincount(code, minlength=names.size) for code in (codes[: ours.size], codes[ours.size :])])
 
@@ -76,6 +82,9 @@ def _table(counts: ArrayLike) -> Floats:
         raise BadInput(f"counts are finite, not negative and of shape (2, bins), not {table.shape}")
     if (table.sum(axis=1) < 1).any():
         raise BadInput("one of the samples is empty")
+    shares = np.flatnonzero((np.abs(table.sum(axis=1) - 1) < SHARES_SUM) & (table % 1 > 0).any(axis=1))
+    if shares.size:
+        raise BadInput(f"row {shares[0]}: these are shares of 1, not counts; how sure a distance is depends on how many there are")
     return table[:, table.any(axis=0)]
 
 

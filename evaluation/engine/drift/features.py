@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.engine.arrays import BadInput
+from evaluation.engine.data import nameless
 from evaluation.engine.drift.distances import Distance, bin_counts, category_counts, independence, jensen_shannon, kolmogorov_smirnov, psi
 from evaluation.engine.multiplicity import holm
 
@@ -51,7 +53,7 @@ def feature_drift(
         raise BadInput(
             f"{len(names)} names, {len(reference)} reference and {len(production)} production columns; there is one each a feature"
         )
-    found = [_compare(np.asarray(ours), np.asarray(theirs), least) for ours, theirs in zip(reference, production, strict=True)]
+    found = [_compare(_column(ours), _column(theirs), least) for ours, theirs in zip(reference, production, strict=True)]
     adjusted = holm([np.nan if distances is None else distances[0].p for distances in found])
     out = []
     for name, ours, theirs, distances, p in zip(names, reference, production, found, adjusted, strict=True):
@@ -70,6 +72,16 @@ def feature_drift(
             )
         )
     return out
+
+
+def _column(values: ArrayLike) -> NDArray[np.generic]:
+    """A column of numbers in which some are absent stays one of numbers, with NaN: it is no list of names."""
+    column = np.asarray(values)
+    if column.dtype.kind != "O" or not any(isinstance(each, Real) for each in column):
+        return column
+    absent = np.array([nameless(each) for each in column], dtype=np.bool_)
+    numeric = all(isinstance(each, Real) and not isinstance(each, (bool, np.bool_)) for each in column[~absent])
+    return np.where(absent, np.nan, column).astype(np.float64) if numeric else column
 
 
 def _compare(ours: NDArray[np.generic], theirs: NDArray[np.generic], least: int) -> tuple[Distance, ...] | None:
