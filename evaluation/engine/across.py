@@ -50,6 +50,8 @@ def spread(
     value, variance = floats(values), floats(variances)
     if not value.shape == variance.shape == (len(names),):
         raise BadInput(f"there are {len(names)} strata, but values of shape {value.shape} and variances of shape {variance.shape}")
+    if (variance < 0).any():
+        raise BadInput(f"row {np.flatnonzero(variance < 0)[0]}: {variance[variance < 0][0]} is not a variance")
     counted = np.full(value.shape, np.inf) if n is None else floats(n)
     usable = np.flatnonzero(np.isfinite(value) & np.isfinite(variance) & (counted >= least))
     if usable.size < 2:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.engine.arrays import BadInput
+from evaluation.engine.seeds import checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +16,7 @@ class Settings:
     resamples: int = 2000
 
     def __post_init__(self) -> None:
-        if not isinstance(self.seed, (bytes, bytearray)):
-            raise BadInput(f'a seed is bytes, as `seed_from` makes them or b"mine", not {type(self.seed).__name__}')
+        checked(self.seed)
         if not (0 < self.level < 1 and self.resamples >= 1):
             raise BadInput(f"a level lies between 0 and 1, and there is at least one resample; not {self.level} and {self.resamples}")
 

@@ -13,7 +13,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 
 from evaluation.engine.arrays import BadInput
-from evaluation.engine.evidence import AucLevel, Difference, Level
+from evaluation.engine.evidence import AucLevel, Difference, FlipDifference, Level, ShareLevel
 from evaluation.engine.multiplicity import holm
 from evaluation.engine.sanity import Finding
 
@@ -41,6 +41,14 @@ class Check:
     min_n: int = 0
     min_clusters: int = 20
     if_too_few: str = "block"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha <= 0.5:
+            raise BadInput(f"check {self.name!r}: alpha lies between 0 and 0.5, and {self.alpha} does not; 5 percent are 0.05")
+        if not (0 <= self.margin < np.inf and 0 <= self.eps < np.inf and np.isfinite(self.floor)):
+            raise BadInput(
+                f"check {self.name!r}: margin and eps are sizes, not below 0, and the floor is finite; not {self.margin}, {self.eps} and {self.floor}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,10 +141,23 @@ def judge(check: Check, evidence: Sequence[StratumEvidence], *, accepted: Collec
     rules = {"no_regression": _no_regression, "no_proven_loss": _no_proven_loss, "floor": _floor}
     if check.kind not in rules:
         raise BadInput(f"a check of kind {check.kind!r} is not judged on strata; one of {', '.join(rules)} is")
+    for item in evidence:
+        refuse_percent(check, isinstance(item.difference, FlipDifference), isinstance(item.level, (ShareLevel, AucLevel)))
     p = np.array([_p(check, item) for item in evidence], dtype=np.float64)
     adjusted = holm(p)
     verdicts = [_refused(check, item) or rules[check.kind](check, item, p[i], adjusted[i]) for i, item in enumerate(evidence)]
     return family(check, verdicts, accepted)
+
+
+def refuse_percent(check: Check, differs_by_share: bool, is_share: bool) -> None:
+    """Shares differ by 1 at most: a margin of 5 would always pass. Metrics in units of their own may have any."""
+    for given, name, value in (
+        (differs_by_share, "margin", check.margin),
+        (differs_by_share, "eps", check.eps),
+        (is_share, "floor", check.floor),
+    ):
+        if given and value > 1:
+            raise BadInput(f"check {check.name!r}: a {name} of {value:g} is more than all cases; {value:g} percent are {value / 100:g}")
 
 
 def _p(check: Check, item: StratumEvidence) -> float:

@@ -13,7 +13,7 @@ from scipy import special
 
 from evaluation.engine.arrays import BadInput, Floats, floats, optional, ratio
 from evaluation.engine.data import cluster_codes
-from evaluation.engine.intervals import normal_quantile, ratio_variance, t_quantile, wilson
+from evaluation.engine.intervals import counts, normal_quantile, ratio_variance, t_quantile, wilson
 
 SHARES_SUM = 1e-6
 
@@ -66,6 +66,7 @@ def share_variance(value: ArrayLike, n: ArrayLike) -> Floats:
     The plain r(1-r)/n is 0 where all are right or all wrong, which would call a stratum of five cases certain (Agresti & Coull 1998).
     """
     value, n = floats(value), floats(n)
+    counts(value * n, n)
     more = n + 4
     share = (value * n + 2) / more
     return np.where(n > 0, share * (1 - share) / more, np.nan)

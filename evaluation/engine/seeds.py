@@ -6,14 +6,25 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.engine.arrays import BadInput
+
 
 def seed_from(manifest_digest: str, prediction_digests: Iterable[str]) -> bytes:
     """SHA-256 over the manifest digest, the sorted prediction digests and the word "bootstrap", one a line.
 
     No run id, metric, stratum, clock or host enters, and the order in which replicates were accepted does not matter.
     """
-    lines = [manifest_digest, *sorted(prediction_digests), "bootstrap"]
+    digests = [prediction_digests] if isinstance(prediction_digests, str) else list(prediction_digests)
+    if not all(isinstance(each, str) for each in (manifest_digest, *digests)):
+        raise BadInput("digests are text: one of the cases, and a list of those of the predictions")
+    lines = [manifest_digest, *sorted(digests), "bootstrap"]
     return hashlib.sha256("\n".join(lines).encode()).digest()
+
+
+def checked(seed: bytes) -> None:
+    """Raises BadInput for a seed that is no bytes."""
+    if not isinstance(seed, bytes):
+        raise BadInput(f'a seed is bytes, as `seed_from` makes them or b"mine", not {type(seed).__name__}')
 
 
 def half_of(unit: NDArray[np.int64], seed: bytes) -> NDArray[np.bool_]:
@@ -22,5 +33,6 @@ def half_of(unit: NDArray[np.int64], seed: bytes) -> NDArray[np.bool_]:
 
 
 def generator(seed: bytes) -> np.random.Generator:
-    """A Philox generator keyed by 32 seed bytes (as from `seed_from`)."""
+    """A Philox generator keyed by seed bytes (as from `seed_from`)."""
+    checked(seed)
     return np.random.Generator(np.random.Philox(int.from_bytes(hashlib.sha256(seed).digest()[:16], "big")))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, tally
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats, integers, tally
 from evaluation.engine.data import cluster_codes
 from evaluation.engine.intervals import clustered_share, wilson
 from evaluation.engine.multiplicity import benjamini_yekutieli
@@ -130,11 +130,9 @@ def _words(attributes: Sequence[Attribute], literals: Literals) -> tuple[tuple[s
 
 
 def _codes(attribute: Attribute, cases: int) -> Ints:
-    codes = np.asarray(attribute.codes)
-    if codes.shape != (cases,) or codes.dtype.kind not in "iu":
-        raise BadInput(
-            f"attribute {attribute.name!r}: the codes have shape {codes.shape} and type {codes.dtype}, but there are {cases} cases"
-        )
+    codes = integers(attribute.codes, f"the code of attribute {attribute.name!r}")
+    if codes.shape != (cases,):
+        raise BadInput(f"attribute {attribute.name!r}: the codes have shape {codes.shape}, but there are {cases} cases")
     wrong = np.flatnonzero((codes < -1) | (codes >= len(attribute.values)))
     if wrong.size:
         raise BadInput(f"row {wrong[0]}: code {codes[wrong[0]]} names none of the {len(attribute.values)} values of {attribute.name!r}")

@@ -38,7 +38,9 @@ Disjoint = tuple[tuple[str, ...], NDArray[np.integer[Any]]]  # names, and the co
 
 
 def names_of(strata: Strata) -> list[str]:
-    """Every stratum's name, in order."""
+    """Every stratum's name, in order. Raises BadInput for what is no list of strata."""
+    if not isinstance(strata, Sequence) or not all(isinstance(item, (Grouping, Stratum)) for item in strata):
+        raise BadInput("strata are a list, each a Grouping (a code for each case) or a Stratum (a mask or indices of cases)")
     return [name for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)]
 
 
@@ -190,8 +192,12 @@ def _block(parts: list[_Layer], everyone: Ints, clusters: Ints | None) -> Block:
 
 def _layer(item: Grouping, cases: int) -> _Layer:
     codes = plain(item.codes, "the code of a grouping")
-    if codes.size and codes.dtype.kind not in "iu":
-        raise BadInput("a grouping has integer codes, one a case")
+    if codes.dtype.kind not in "iu":
+        if codes.dtype.kind in "OUT" and any(isinstance(code, str) for code in codes.flat):
+            raise BadInput(
+                f"a grouping has codes, the places in its names ({', '.join(map(str, item.names[:3]))} …), -1 for none; not text"
+            )
+        codes = integers(codes, "the code of a grouping")
     if codes.shape != (cases,):
         raise BadInput(f"a grouping has codes of shape {codes.shape}, but there are {cases} cases")
     least = int(codes.min(initial=0))
@@ -242,5 +248,5 @@ def _mask(item: Stratum, cases: int) -> Bools:
     mask = np.zeros(cases, dtype=np.bool_)
     mask[indices] = True
     if int(mask.sum()) != indices.size:
-        raise BadInput(f"stratum {item.name!r}: a case is listed twice")
+        raise BadInput(f"stratum {item.name!r}: a case is listed twice; a mask holds true and false, not 1 and 0")
     return mask

@@ -12,7 +12,18 @@ from scipy import special
 
 from evaluation.engine.arrays import BadInput, Floats, ratio
 from evaluation.engine.compare import mcnemar_loss, tango, tango_p_below
-from evaluation.engine.gates import Check, CheckResult, Decision, StratumVerdict, family, floor, no_proven_loss, no_regression, too_few
+from evaluation.engine.gates import (
+    Check,
+    CheckResult,
+    Decision,
+    StratumVerdict,
+    family,
+    floor,
+    no_proven_loss,
+    no_regression,
+    refuse_percent,
+    too_few,
+)
 from evaluation.engine.intervals import exact_lower, exact_upper, t_quantile
 from evaluation.engine.multiplicity import holm
 
@@ -71,6 +82,7 @@ def judge_tallies(check: Check, tallies: Tallies) -> list[CheckResult]:
     """The verdict of `check` over all strata of `tallies`, for each outcome. Equal to `gates.judge` on the same counts."""
     if check.kind not in JUDGED:
         raise BadInput(f"a check of kind {check.kind!r} is not judged on strata; one of {', '.join(JUDGED)} is")
+    refuse_percent(check, True, True)
     least = np.where(check.min_n, check.min_n, tallies.minimum)
     few = [
         too_few(check, int(n), None if np.isinf(clusters) else int(clusters), int(minimum)) if n else "no_cases"

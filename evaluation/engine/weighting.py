@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import Codes, Floats, Ints, floats
+from evaluation.engine.arrays import BadInput, Codes, Floats, Ints, floats
 from evaluation.engine.data import Comparison
 from evaluation.engine.entries import Entry
 from evaluation.engine.metrics import Metric, metric_of
@@ -27,6 +27,8 @@ def weighted_entries(comparison: Comparison, strata: Strata, chances: ArrayLike,
     or cluster carries more than half of the weight, has no value and says why. Raises BadInput for a chance that is none.
     """
     wanted, known = with_all(strata, comparison.cases), floats(chances)
+    if known.shape != (comparison.cases,):
+        raise BadInput(f"chances have shape {known.shape}, but there are {comparison.cases} cases")
     metrics = [metric_of(comparison.task, name) for name in (SHARES if comparison.task.binary else SHARES[:1])]
     members = {name: rows for layer in layers(wanted, comparison.cases) for name, rows in _members(*layer)}
     return [_entry(comparison, metric, name, members[name], known, level) for name in names_of(wanted) for metric in metrics]

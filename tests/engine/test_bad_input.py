@@ -36,9 +36,13 @@ from evaluation.engine import (
     reliability,
     reliability_line,
     report,
+    seed_from,
+    share_variance,
     sign_flip,
+    spread,
     tango,
     values,
+    weighted_entries,
     wilson,
 )
 from evaluation.engine.arrays import booleans
@@ -56,6 +60,8 @@ from evaluation.engine.strata import blocks
 from evaluation.engine.tallies import alone, judge_tallies
 from tests.engine.build import BINARY, SEED, comparison
 
+THEIRS = gather(comparison(n=40), "accuracy", seed=SEED)
+NOTHING = alone(["all"], np.ones(1), lost=np.zeros((1, 1)), gained=np.zeros((1, 1)), right=np.ones((1, 1)))
 THREE = np.full((3, 2), [0.2, 0.8])
 CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "half a label": (lambda: answers([[0.5, 1.0]]), "row 0: a label"),
@@ -134,6 +140,28 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "outcomes of others": (lambda: reliability([0.5], [1, 0], [0]), "one of each for a case"),
     "a line through others": (lambda: reliability_line([0.5, 0.1], [1]), "one of each for a case"),
     "markers of others": (lambda: delong([[1, 2], [3, 4]], [1, 0, 1]), "one row for each case"),
+    "a margin in percent": (lambda: judge(Check(name="x", kind="no_regression", margin=5), THEIRS), "5 percent are 0.05"),
+    "a size in percent": (lambda: judge(Check(name="x", kind="no_proven_loss", eps=2), THEIRS), "an? eps of 2"),
+    "a floor in percent": (lambda: judge(Check(name="x", kind="floor", floor=85), THEIRS), "a floor of 85 is more than all cases"),
+    "a floor in percent of tallies": (lambda: judge_tallies(Check(name="x", kind="floor", floor=85), NOTHING), "a floor of 85"),
+    "a negative margin": (lambda: Check(name="x", kind="no_regression", margin=-0.05), "check 'x': margin and eps are sizes"),
+    "an infinite floor": (lambda: Check(name="x", kind="floor", floor=np.inf), "the floor is finite"),
+    "alpha in percent": (lambda: Check(name="x", kind="floor", alpha=5), "5 percent are 0.05"),
+    "one grouping instead of a list": (lambda: values(comparison(n=20), Grouping(["a"], [0] * 20)), "strata are a list"),  # type: ignore[arg-type]
+    "strata as a dictionary": (lambda: report(comparison(n=20), {"a": [0]}, seed=SEED), "strata are a list"),  # type: ignore[arg-type]
+    "names for codes": (lambda: blocks([Grouping(["a", "b"], ["a", "b"])], 2), "the places in its names"),
+    "half a code": (lambda: blocks([Grouping(["a", "b"], [0.5, 1])], 2), "row 0: the code of a grouping"),
+    "no code": (lambda: blocks([Grouping(["a", "b"], [0, None])], 2), "row 1: the code of a grouping"),
+    "numbers for a mask": (lambda: blocks([Stratum("a", [1, 0, 1, 0])], 4), "a mask holds true and false"),
+    "half a value": (lambda: find_slices([Attribute("a", ["x"], [0.5])], [1], seed=SEED), "row 0: the code of attribute 'a'"),
+    "a word to draw halves": (lambda: find_slices([], [1, 0], seed="x"), "a seed is bytes"),  # type: ignore[arg-type]
+    "digests that are numbers": (lambda: seed_from("a", [1]), "digests are text"),  # type: ignore[list-item]
+    "chances of others": (lambda: weighted_entries(comparison(n=20), [], [0.5]), r"chances have shape \(1,\)"),
+    "a spread of negative variance": (
+        lambda: spread(["a", "b"], [0.8, 0.9], [0.1, -0.1], Settings(seed=SEED)),
+        "row 1: -0.1 is not a variance",
+    ),
+    "a share of more than all": (lambda: share_variance([0.5, 1.8], 10), "row 1: 18 of 10"),
     "half a class": (lambda: fragility(Check(name="x", kind="floor"), [], [0.5], [1], judged=["all"]), "row 0: the label"),
     "flips of others": (lambda: simulate([], population([], 9), [Scenario(name="x")], flip_rate=[0.1, 0.2], seed=SEED), "flip rate"),
 }
@@ -210,6 +238,14 @@ def test_what_holds_the_same_values_gives_the_same_report() -> None:
 def test_labels_may_mix_names_and_missing_ones() -> None:
     assert arm(BINARY, 3, ["nodule", -1, "normal"]).labels.tolist() == [1, -1, 0]
     assert arm(BINARY, 0, []).labels.size == 0
+
+
+def test_codes_may_be_booleans_and_whole_floats() -> None:
+    found, site = comparison(n=40), np.arange(40) % 2
+    plain = values(found, [Grouping(["site=a", "site=b"], site)])
+    for same in (site.astype(bool), site.astype(float), site.tolist(), pd.Series(site, dtype="Int64")):
+        np.testing.assert_equal(values(found, [Grouping(["site=a", "site=b"], same)]), plain)
+    assert seed_from("a", "b") == seed_from("a", ["b"])
 
 
 def test_columns_of_probabilities_may_be_lists() -> None:
