@@ -42,7 +42,8 @@ def floats(values: ArrayLike) -> Floats:
 def _unreadable(values: ArrayLike) -> str:
     """Which row is no number, or not as long as the first one."""
     shape = None
-    for row, each in enumerate(values if isinstance(values, Iterable) and not isinstance(values, str) else [values]):
+    alone = isinstance(values, str) or (isinstance(values, np.ndarray) and values.ndim == 0)
+    for row, each in enumerate(values if isinstance(values, Iterable) and not alone else [values]):
         try:
             found = np.asarray(each, dtype=np.float64).shape
         except (TypeError, ValueError):

@@ -88,7 +88,7 @@ class Arm:
 
 
 def arm(task: Task, cases: int, labels: ArrayLike, scores: ArrayLike | None = None, invalid: ArrayLike | None = None) -> Arm:
-    """Check one replicate. Raises BadInput that names the first offending row."""
+    """Check one replicate: `labels` (n,) are class codes or names of classes, -1 where missing. Raises BadInput that names the first offending row."""
     codes = label_codes(labels, task, cases, least=MISSING)
     bad = np.zeros(cases, dtype=np.bool_) if invalid is None else booleans(invalid, "invalid")
     if bad.shape != (cases,):

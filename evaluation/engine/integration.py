@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, Floats, booleans, optional
+from evaluation.engine.arrays import BadInput, Floats, booleans, integers, optional
 from evaluation.engine.determinism import NAMED, finite_scores, labels_of
 from evaluation.engine.intervals import wilson
 from evaluation.engine.ranks import spearman
@@ -77,7 +77,7 @@ def compare_answers(
     change = np.where(absent, -1.0, np.abs(given - expected).max(axis=1))
     worst, answered = int(change.argmax()), int((~absent).sum())
     beyond = int((change > TOLERANCE[precision]).sum())
-    labels = None if truth is None else np.asarray(truth)
+    labels = None if truth is None else integers(truth, "the truth")
     if labels is not None and labels.shape != absent.shape:
         raise BadInput(f"truth has shape {labels.shape}, but there are {len(expected)} cases")
     accuracy = None if labels is None else float(((labels == theirs) & ~absent).mean())

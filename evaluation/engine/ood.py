@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, floats
+from evaluation.engine.arrays import BadInput, Bools, Floats, Ints, booleans, floats
 from evaluation.engine.data import cluster_codes
 from evaluation.engine.intervals import clustered_share, wilson
 from evaluation.engine.seeds import half_of
@@ -234,9 +234,9 @@ def refusal_figures(refused: ArrayLike, outside: ArrayLike, clusters: ArrayLike 
 
 
 def _mask(values: ArrayLike, name: str) -> Bools:
-    mask = np.asarray(values)
-    if mask.ndim != 1 or mask.dtype != np.bool_:
-        raise BadInput(f"{name} is a row of booleans, not {mask.dtype} of shape {mask.shape}")
+    mask = booleans(values, name)
+    if mask.ndim != 1:
+        raise BadInput(f"{name} is a row of booleans, not of shape {mask.shape}")
     return mask
 
 

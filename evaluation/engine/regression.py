@@ -68,7 +68,7 @@ def numbers_of(truth: ArrayLike, predictions: Sequence[ArrayLike], side: str) ->
                 f"the {side} is a list of replicates, each with one prediction for each case; one alone is given as [predictions]"
             )
         if predicted.shape != true.shape:
-            raise BadInput(f"{side} replicate {number} has {predicted.size} predictions, but there are {true.size} cases")
+            raise BadInput(f"{side} replicate {number} has predictions of shape {predicted.shape}, but there are {true.size} cases")
         for bad, why in (
             (np.isinf(predicted), "is not finite (a missing one is NaN)"),
             (np.abs(predicted) > LARGEST, "cannot be squared"),

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.engine.arrays import BadInput, optional
+from evaluation.engine.arrays import BadInput, optional, plain
 from evaluation.engine.artefact import Artefact
 from evaluation.engine.calibration import calibration_details
 from evaluation.engine.caution import OVERALL_MCC, Caution, caution
@@ -32,7 +32,7 @@ def comparison_of(
     task: Task, truth: ArrayLike, candidate: Sequence[Arm], baseline: Sequence[Arm] = (), clusters: ArrayLike | None = None
 ) -> Comparison:
     """Check that everything is about the same cases. Raises BadInput that names what does not fit."""
-    cases = np.asarray(truth).size
+    cases = plain(truth, "the truth").size
     codes = label_codes(truth, task, cases)
     replicates_of(candidate, baseline, Arm)
     for side, arms in (("candidate", candidate), ("baseline", baseline)):

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, floats, ratio, tally
+from evaluation.engine.arrays import BadInput, Bools, Codes, Floats, Ints, floats, integers, ratio, tally
 from evaluation.engine.auc import auc_by_stratum
 from evaluation.engine.ranking import Ranking, rank
 from evaluation.engine.strata import Block
@@ -101,7 +101,7 @@ def _sums(values: Floats) -> list[Finding]:
     return [Finding(code="sums_off", severity="warn", numbers={**numbers})]
 
 
-def answer_findings(answers: ArrayLike, inputs: ArrayLike | None = None, truth: Codes | None = None) -> list[Finding]:
+def answer_findings(answers: ArrayLike, inputs: ArrayLike | None = None, truth: ArrayLike | None = None) -> list[Finding]:
     """Was each input looked at? `cached_answers`: different inputs share an answer. `answers_in_a_row`: a run too long to be chance.
 
     `answers` (n,) or (n, K) finite scores in the order in which they were asked; `inputs` (n,) names or digests, where equal inputs may be
@@ -112,15 +112,14 @@ def answer_findings(answers: ArrayLike, inputs: ArrayLike | None = None, truth: 
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or any(given is not None and np.shape(given) != (len(values),) for given in (inputs, truth)):
         raise BadInput(f"answers have shape {values.shape}; inputs and truth have one entry for each row")
+    labels = np.zeros(len(values), dtype=np.int64) if truth is None else integers(truth, "the truth")
     if inputs is not None:
         first = np.sort(np.unique(np.asarray(inputs), return_index=True)[1])
-        values, truth = values[first], None if truth is None else truth[first]
+        values, labels = values[first], labels[first]
     if len(values) < 10:
         return []
     _, answer, counts = np.unique(_signatures(values), return_inverse=True, return_counts=True)
-    return _shared(values, answer, counts) + _in_a_row(
-        answer, np.zeros(answer.size, dtype=np.int64) if truth is None else truth.astype(np.int64)
-    )
+    return _shared(values, answer, counts) + _in_a_row(answer, labels)
 
 
 def _signatures(values: Floats) -> NDArray[np.uint64]:

@@ -39,9 +39,13 @@ Disjoint = tuple[tuple[str, ...], NDArray[np.integer[Any]]]  # names, and the co
 
 def names_of(strata: Strata) -> list[str]:
     """Every stratum's name, in order. Raises BadInput for what is no list of strata."""
-    if not isinstance(strata, Sequence) or not all(isinstance(item, (Grouping, Stratum)) for item in strata):
-        raise BadInput("strata are a list, each a Grouping (a code for each case) or a Stratum (a mask or indices of cases)")
+    _listed(strata)
     return [name for item in strata for name in ([item.name] if isinstance(item, Stratum) else item.names)]
+
+
+def _listed(given: object) -> None:
+    if not isinstance(given, Sequence) or not all(isinstance(item, (Grouping, Stratum)) for item in given):
+        raise BadInput("strata are a list, each a Grouping (a code for each case) or a Stratum (a mask or indices of cases)")
 
 
 def with_all(strata: Strata, cases: int) -> Strata:

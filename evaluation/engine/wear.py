@@ -13,7 +13,7 @@ from scipy import special
 
 from evaluation.engine.arrays import BadInput, Floats, Ints, booleans, floats, tally
 from evaluation.engine.data import cluster_codes
-from evaluation.engine.intervals import ratio_variance, t_quantile
+from evaluation.engine.intervals import open_share, ratio_variance, t_quantile
 
 
 def widening(looks: ArrayLike, level: float = 0.95) -> Floats:
@@ -24,7 +24,7 @@ def widening(looks: ArrayLike, level: float = 0.95) -> Floats:
     looks = floats(looks)
     if not np.all(looks >= 1):
         raise BadInput("a set that was not looked at has no widening; looks count from 1")
-    tail = (1 - level) / 2
+    tail = (1 - open_share("the level", level)) / 2
     return np.asarray(special.ndtri(1 - tail / looks) / special.ndtri(1 - tail))
 
 

@@ -43,6 +43,7 @@ from evaluation.engine import (
     tango,
     values,
     weighted_entries,
+    widening,
     wilson,
 )
 from evaluation.engine.arrays import booleans
@@ -52,8 +53,9 @@ from evaluation.engine.fragility import fragility
 from evaluation.engine.gates import StratumEvidence
 from evaluation.engine.integration import compare_answers
 from evaluation.engine.multilabel import answers, multilabel_report
-from evaluation.engine.ood import image_statistics
+from evaluation.engine.ood import image_statistics, refusal_figures
 from evaluation.engine.replicate_tests import improvement, paired_runs, permutation_p
+from evaluation.engine.sanity import answer_findings
 from evaluation.engine.simulate import Scenario, population, simulate
 from evaluation.engine.slices import Attribute, Search, find_slices
 from evaluation.engine.strata import blocks
@@ -162,6 +164,13 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
         "row 1: -0.1 is not a variance",
     ),
     "a share of more than all": (lambda: share_variance([0.5, 1.8], 10), "row 1: 18 of 10"),
+    "names for the truth of a service": (lambda: compare_answers(THREE, THREE, truth=["a", "b", "a"]), "row 0: 'a' is no number"),
+    "names for the truth of answers": (lambda: answer_findings(THREE, truth=["a", "b", "a"]), "row 0: 'a' is no number"),
+    "halves for refusals": (lambda: refusal_figures([0.5], [1]), "row 0: refused is true or false"),
+    "looks in percent": (lambda: widening(10, 95), "the level lies between 0 and 1"),
+    "a word for a count": (lambda: mcnemar("a", 2), "row 0: 'a' is no number"),
+    "a table of predictions": (lambda: regression_report([1.0, 2.0], [[[1.0], [2.0]]], seed=SEED), r"predictions of shape \(2, 1\)"),
+    "a ragged truth": (lambda: comparison_of(BINARY, [[0], [0, 1]], [arm(BINARY, 1, [0])]), "different lengths"),
     "half a class": (lambda: fragility(Check(name="x", kind="floor"), [], [0.5], [1], judged=["all"]), "row 0: the label"),
     "flips of others": (lambda: simulate([], population([], 9), [Scenario(name="x")], flip_rate=[0.1, 0.2], seed=SEED), "flip rate"),
 }

@@ -164,5 +164,5 @@ def test_what_is_no_picture_is_named() -> None:
         fit(np.where(np.arange(100)[:, None] == 3, np.nan, np.zeros((100, 2))), refuse=0.1)
     with pytest.raises(BadInput, match="it needs them"):
         fit(np.random.default_rng(0).normal(0, 1, (50, 2)), np.zeros((50, 4)), refuse=0.1).refuses(np.zeros((1, 2)))
-    with pytest.raises(BadInput, match="row of booleans"):
-        refusal_figures([0, 1], [True, False])
+    with pytest.raises(BadInput, match="row 1: refused is true or false"):
+        refusal_figures([0, 2], [True, False])
