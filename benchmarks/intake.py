@@ -73,10 +73,13 @@ class Installation:
         return self
 
     def work(self) -> int:
-        """Start the worker; its process id."""
-        command = [sys.executable, str(ROOT / "manage.py"), "work"]
-        with (self.folder / "worker.log").open("wb") as log:
+        """Start the worker and wait until it works; its process id."""
+        command, name = [sys.executable, str(ROOT / "manage.py"), "work"], self.folder / "worker.log"
+        with name.open("wb") as log:
             self.worker = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+        while b"worker_ready" not in name.read_bytes():
+            assert self.worker.poll() is None, name.read_text()
+            time.sleep(0.1)
         return self.worker.pid
 
     def __exit__(self, *_: object) -> None:
