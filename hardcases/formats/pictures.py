@@ -86,7 +86,8 @@ def upright_size(file: IO[bytes]) -> tuple[int, int] | None:
     """Width and height after the turn that its EXIF block asks for. Nothing is decoded; None for what is no picture we take."""
     try:
         with Image.open(file, formats=_DECODERS) as picture:
-            turned = picture.getexif().get(_ORIENTATION) in {5, 6, 7, 8}
+            # Of a TIFF Pillow tells the upright size from the start.
+            turned = picture.format != "TIFF" and picture.getexif().get(_ORIENTATION) in {5, 6, 7, 8}
             width, height = picture.size
     except Refusal:
         raise

@@ -24,7 +24,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from hardcases.errors import Refusal, UnsupportedMedia
 from hardcases.imaging import structure
 from hardcases.imaging.facts import ImageFacts
-from hardcases.imaging.formats import ACCEPTED_NAMES, DICOM, HEAD, JPEG, PNG, ImageFormat, describe_refused, detect
+from hardcases.imaging.formats import ACCEPTED_NAMES, DICOM, HEAD, JPEG, PNG, TIFF, ImageFormat, describe_refused, detect
 from hardcases.imaging.limits import MAX_METADATA, MAX_PIXELS, ImageTooBig, UnreadableImage, check_frames, check_size, too_big
 
 __all__ = ["ImageFacts", "ImageTooBig", "Picture", "UnreadableImage", "check_same", "copies", "display", "inspect", "pixels", "thumbnail"]
@@ -103,8 +103,8 @@ def copies(source: Source, side: int = 256) -> tuple[Picture, Picture]:
     """Display copy and thumbnail from one decode; the same copy twice where it is no larger than a thumbnail. Raises as `inspect` does."""
 
     def make(image: Image.Image, kind: ImageFormat) -> tuple[Picture, Picture]:
-        orientation = _orientation(image)
-        upright = _turned(_showable(image), orientation)
+        turn = _turn(image)
+        upright = _turned(_showable(image), turn)
         whole = _encoded(upright, lossless=kind is not JPEG or max(upright.size) <= TINY, quality=90)
         return whole, whole if max(upright.size) <= side else _shrunk(upright, side)
 
@@ -251,8 +251,9 @@ def _inspect(image: Image.Image, kind: ImageFormat) -> ImageFacts:
     mode, (width, height), bits, orientation = image.mode, image.size, _bits(image), _orientation(image)
     # A JPEG decoded at an eighth still reads its whole stream, so a cut file is found at a fraction of the cost.
     image.draft(None, (max(1, width // 8), max(1, height // 8)))
+    turn = _turn(image)
     image.load()
-    if orientation >= 5:
+    if turn >= 5:
         width, height = height, width
     return ImageFacts(kind.name, kind.media_type, kind.suffix, width, height, mode, frames, bits, orientation)
 
@@ -279,17 +280,22 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def _turn(image: Image.Image) -> int:
+    """The orientation that is left to undo when the pixels are loaded; to be asked before. Pillow turns a TIFF by itself, and gives its upright size from the start."""
+    return 1 if image.format == TIFF.name else _orientation(image)
+
+
 def _display(image: Image.Image, kind: ImageFormat) -> Picture:
-    orientation = _orientation(image)
+    turn = _turn(image)
     shown = _showable(image)
     lossless = kind is not JPEG or max(shown.size) <= TINY
-    return _encoded(_turned(shown, orientation), lossless=lossless, quality=90)
+    return _encoded(_turned(shown, turn), lossless=lossless, quality=90)
 
 
 def _thumbnail(image: Image.Image, kind: ImageFormat, side: int) -> Picture:
-    orientation = _orientation(image)
+    turn = _turn(image)
     image.draft(None, (side * 2, side * 2))  # at least twice the goal, so that the reduction below still smooths
-    return _shrunk(_turned(_showable(image), orientation), side)
+    return _shrunk(_turned(_showable(image), turn), side)
 
 
 def _shrunk(shown: Image.Image, side: int) -> Picture:
@@ -299,9 +305,9 @@ def _shrunk(shown: Image.Image, side: int) -> Picture:
 
 
 def _pixels(image: Image.Image, mode: str, size: tuple[int, int] | None) -> NDArray[np.uint8]:
-    orientation = _orientation(image)
+    turn = _turn(image)
     image.load()
-    plain = _turned(_stretched(image) if _is_deep(image) else _out_of_lab(image), orientation)
+    plain = _turned(_stretched(image) if _is_deep(image) else _out_of_lab(image), turn)
     if plain.mode != mode:
         plain = plain.convert(mode)
     if size is not None and plain.size != (size[1], size[0]):

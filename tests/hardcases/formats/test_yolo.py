@@ -1,8 +1,10 @@
 """YOLO in the layouts that people have: the text file says less than one would like, and is read for no more than it says."""
 
+import io
 import math
 
 import pytest
+from PIL import Image
 
 from hardcases.errors import Invalid
 from hardcases.formats import strict_yaml
@@ -30,6 +32,14 @@ class LayoutTests:
         items, findings = read("yolo", pack(), BOXES)
         assert findings == []
         assert items == [Item(place="images/train/a.png", file="images/train/a.png", width=200, height=100, label={"boxes": [CAT]})]
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+    def test_boxes_are_fractions_of_the_upright_picture(self, kind):
+        exif, out = Image.Exif(), io.BytesIO()
+        exif[274] = 6
+        Image.new("L", (100, 200)).save(out, kind, exif=exif)
+        items, _ = read("yolo", pack(**{"images/train/a.png": out.getvalue()}), BOXES)
+        assert [(item.width, item.height, item.label) for item in items] == [(200, 100, {"boxes": [CAT]})]
 
     @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
     def test_line_ends(self, end):

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from hardcases.errors import UnsupportedMedia
 from hardcases.imaging.formats import detect
-from hardcases.imaging.pictures import ImageTooBig, Picture, UnreadableImage, display, inspect, thumbnail
+from hardcases.imaging.pictures import ImageTooBig, Picture, UnreadableImage, display, inspect, pixels, thumbnail
 
 
 def noise(width: int = 97, height: int = 61, channels: int = 3) -> Image.Image:
@@ -234,7 +234,13 @@ class DisplayTests:
         stored = upright.transpose(Image.Transpose[undo[orientation]]) if orientation > 1 else upright
         exif = Image.Exif()
         exif[0x0112] = orientation
-        for copy in (display(saved(stored, "JPEG", exif=exif)), thumbnail(saved(stored, "PNG", exif=exif))):
+        tiffs = [saved(stored.convert(mode), "TIFF", tiffinfo={274: orientation}, compression=how) for mode in "1L" for how in (None, "tiff_lzw")]
+        whole = [*tiffs, saved(stored, "JPEG", exif=exif), saved(stored, "PNG", exif=exif)]
+        assert {(facts.width, facts.height, facts.orientation) for facts in map(inspect, whole)} == {(80, 40, orientation)}
+        for data in whole:
+            seen = pixels(data, mode="L")
+            assert (seen.shape, seen[5, 5, 0] > 200, seen[35, 5, 0] < 60) == ((40, 80, 1), True, True)
+        for copy in [copy(data) for data in whole for copy in (display, thumbnail)]:
             image = opened(copy)
             assert image.size == (80, 40)
             assert image.convert("L").getpixel((5, 5)) > 200
