@@ -108,6 +108,11 @@ class FactsTests:
         facts = inspect(saved(noise(), "JPEG", exif=exif))
         assert (facts.width, facts.height, facts.orientation) == (61, 97, 6)
 
+    @pytest.mark.parametrize("where", ["icc_profile", "comment"])
+    def test_bytes_in_what_travels_along_are_no_scans(self, where: str) -> None:
+        words = b"\xff\xda" * 200 + b"\xff\xc2\x00\x11\x08\xff\xff\xff\xff\x03" + b"\xff\xd9"
+        assert inspect(saved(noise(), "JPEG", **{where: words}, progressive=True)).width == 97
+
     def test_the_largest_side_and_one_pixel_pass(self) -> None:
         assert inspect(saved(Image.new("L", (32_768, 1)), "PNG")).width == 32_768
         assert inspect(saved(Image.new("L", (1, 1)), "PNG")).width == 1
@@ -234,7 +239,9 @@ class DisplayTests:
         stored = upright.transpose(Image.Transpose[undo[orientation]]) if orientation > 1 else upright
         exif = Image.Exif()
         exif[0x0112] = orientation
-        tiffs = [saved(stored.convert(mode), "TIFF", tiffinfo={274: orientation}, compression=how) for mode in "1L" for how in (None, "tiff_lzw")]
+        tiffs = [
+            saved(stored.convert(mode), "TIFF", tiffinfo={274: orientation}, compression=how) for mode in "1L" for how in (None, "tiff_lzw")
+        ]
         whole = [*tiffs, saved(stored, "JPEG", exif=exif), saved(stored, "PNG", exif=exif)]
         assert {(facts.width, facts.height, facts.orientation) for facts in map(inspect, whole)} == {(80, 40, orientation)}
         for data in whole:
