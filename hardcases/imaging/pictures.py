@@ -204,8 +204,9 @@ def _guarded(source: Source, work: Callable[[IO[bytes], ImageFormat], Result]) -
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise too_big(f"more than {MAX_PIXELS:,} pixels") from error
         except Exception as error:
+            anew = "" if kind is DICOM else ", or save it anew as PNG"
             raise UnreadableImage(
-                f"The {kind.name} file cannot be read: {_reason(error)}. Nothing was stored. Send a whole file."
+                f"The {kind.name} file cannot be read: {_reason(error)}. Nothing was stored. Send a whole file{anew}."
             ) from error
 
 

@@ -53,7 +53,7 @@ def facts(file: IO[bytes], pseudonyms: Sequence[str] = ()) -> ImageFacts:
         found = tuple(identifiers.find(header, pseudonyms))
         said = _tags(header)
     except Damaged as error:
-        raise unreadable(str(error)) from error
+        raise unreadable(str(error), what=error.what) from error
     mode = "L" if pixels.samples == 1 and pixels.photometric != "PALETTE COLOR" else "RGB"
     about = DicomFacts(tags=said, identifiers=found, shown=shown)
     return ImageFacts(
@@ -75,7 +75,7 @@ def image(file: IO[bytes]) -> Image.Image:
     try:
         return picture(Pixels(Header(bytes_of(file))))
     except Damaged as error:
-        raise unreadable(str(error)) from error
+        raise unreadable(str(error), what=error.what) from error
 
 
 def fingerprint(file: IO[bytes]) -> tuple[object, ...]:

@@ -18,6 +18,7 @@ DEEPEST = 32
 UNDEFINED = 0xFFFFFFFF
 Path = tuple[tuple[int, int], ...]
 LONG_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
+TEXTS = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"})
 VRS = LONG_VRS | {
     "AE",
     "AS",
@@ -44,7 +45,11 @@ VRS = LONG_VRS | {
 
 
 class Damaged(ValueError):  # noqa: N818 - read as a sentence at the call site
-    """The structure ends early or leads nowhere; the text says which, to follow “cannot be read:”."""
+    """The structure ends early, leads nowhere, or is of a kind that is not read; the text says which, to follow “cannot be read:”, and `what` what to do."""
+
+    def __init__(self, why: str, what: str = "Send a whole file.") -> None:
+        super().__init__(why)
+        self.what = what
 
 
 class Element(NamedTuple):
@@ -136,7 +141,12 @@ class Walk:
         elif vr == "UN" and size >= 8 and (self.vr_of(tag) == "SQ" or bytes(self.data[at : at + 4]) == b"\xfe\xff\x00\xe0"):
             yield from self._perhaps_items(element)
         else:
-            yield element
+            yield self._known(element) if vr == "UN" else element
+
+    def _known(self, element: Element) -> Element:
+        """A value that a writer called unknown, under the representation that the standard's dictionary knows for its tag: it was written in little endian."""
+        vr = self.vr_of(element.tag)
+        return element._replace(vr=vr) if vr != "SQ" and (self.encoding.little or vr in TEXTS) else element
 
     def _perhaps_items(self, element: Element) -> Iterator[Element]:
         """An unknown value that looks like a sequence in implicit little endian: its elements if it is one, else the value as a whole."""

@@ -113,7 +113,7 @@ def _run_lengths(pixels: Pixels, data: bytes) -> Values:
     """Each byte of each value is a plane of its own, the highest first. Pillow unpacks them, into as many bytes as there are pixels and no more."""
     size, count = pixels.allocated // 8, pixels.rows * pixels.columns
     if size == 0:
-        raise Damaged("one bit a pixel is not stored as run lengths")
+        raise Damaged("run lengths of one bit a pixel are not read here", "Send it uncompressed.")
     planes = pixels.samples * size
     head = struct.unpack_from("<16I", data.ljust(64, b"\0"))
     if head[0] != planes:
@@ -135,8 +135,8 @@ def _jpeg(pixels: Pixels, data: bytes) -> Values:
         if image.size != (pixels.columns, pixels.rows):
             raise Damaged(f"the JPEG in it has {image.width} × {image.height} pixels, and the header says {pixels.columns} × {pixels.rows}")
         wanted = "L" if pixels.samples == 1 else "RGB"
-        if pixels.photometric == "RGB" and "adobe_transform" not in image.info:
-            image.draft("YCbCr", image.size)  # taken as they are: the header says that they are RGB
+        if pixels.photometric == "RGB" and not {"adobe_transform", "jfif"} & image.info.keys():
+            image.draft("YCbCr", image.size)  # taken as they are: the header says that they are RGB, and the stream says nothing else
             wanted = "YCbCr"
         if image.mode != wanted:
             raise Damaged(f"the JPEG in it is {image.mode}, and the header says {pixels.photometric}")

@@ -74,7 +74,7 @@ class Header:
         try:
             self._read(data, start)
         except Damaged as error:
-            raise unreadable(str(error)) from error
+            raise unreadable(str(error), what=error.what) from error
 
     def _read(self, data: Bytes, start: int) -> None:
         self.file = data
@@ -143,7 +143,8 @@ class Header:
             return ()
         raw = self.raw(element)
         if element.vr in {"DS", "IS", "LO", "SH", "CS", "ST"}:
-            return tuple(_number(part) for part in raw[:100_000].decode("latin-1").strip("\0 ").split("\\") if part.strip())
+            parts = raw[:100_000].decode("latin-1").strip("\0 ").split("\\")
+            return tuple(_number(element.tag, part) for part in parts if part.strip())
         code = _CODES.get(element.vr) or ("u2" if len(raw) == 2 else "u4" if len(raw) == 4 else "u1")
         code = code.replace("u", "i") if signed and code[1] == "2" else code
         dtype = np.dtype(("<" if self.encoding.little else ">") + code)
@@ -170,11 +171,11 @@ def keyword(tag: int) -> str:
     return datadict.keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-def _number(part: str) -> float:
+def _number(tag: int, part: str) -> float:
     try:
         value = float(part)
     except ValueError as error:
-        raise Damaged("a number in its header cannot be read") from error
+        raise Damaged(f"its {keyword(tag)} is no number", "Correct its header.") from error
     return int(value) if value.is_integer() and "." not in part else value
 
 
@@ -218,7 +219,7 @@ class Pixels:
             self._read()
             self._check()
         except Damaged as error:
-            raise unreadable(str(error)) from error
+            raise unreadable(str(error), what=error.what) from error
 
     def _read(self) -> None:
         header = self.header
@@ -243,8 +244,10 @@ class Pixels:
             raise Damaged(f"it says {self.columns} × {self.rows} pixels in {self.frames} frames")
         check_size(self.columns, self.rows)
         check_frames(self.frames)
+        if not self.photometric:
+            raise Damaged(f"it does not say its {keyword(tags.PHOTOMETRIC)}")
         if self.photometric not in _PHOTOMETRIC:
-            raise Damaged(f"its colours are stored as “{self.photometric[:40]}”, which we do not know")
+            raise Damaged(f"its colours are stored as “{self.photometric[:40]}”, which we do not know", "Send it as MONOCHROME2 or RGB.")
         if self.samples != _PHOTOMETRIC[self.photometric]:
             raise Damaged(f"it says {self.samples} values a pixel for {self.photometric}")
         good = self.real or (

@@ -54,8 +54,14 @@ def window(header: Header) -> tuple[float, float] | None:
         return None
     if not centre or not width or not (math.isfinite(centre[0]) and math.isfinite(width[0])):
         return None
-    least = 1 if header.text(tags.WINDOW_FUNCTION) in {"", "LINEAR"} else 0
+    least = 1 if _function(header) == "LINEAR" else 0
     return (centre[0], width[0]) if width[0] >= least and width[0] > 0 else None
+
+
+def _function(header: Header) -> str:
+    """What the window does. LINEAR counts in whole steps and would leave black and white of a float picture from 0 to 1: writers of such mean LINEAR_EXACT."""
+    said = header.text(tags.WINDOW_FUNCTION) or "LINEAR"
+    return "LINEAR_EXACT" if said == "LINEAR" and not header.first.keys().isdisjoint({tags.FLOATS, tags.DOUBLES}) else said
 
 
 def _eight_bits(values: Values, stored: int) -> NDArray[np.uint8]:
@@ -85,7 +91,9 @@ def _palette(pixels: Pixels, descriptor_tag: int, data_tag: int) -> tuple[NDArra
     data = header.find(data_tag)
     descriptor = header.numbers(header.find(descriptor_tag), signed=pixels.signed)
     if data is None or len(descriptor) != 3:
-        raise Damaged("it has no palette, or one in segments, which we do not read")
+        raise Damaged(
+            "it has no palette, or one in segments, which we do not read", "Send it in colours of its own (RGB), or with whole palettes."
+        )
     entries, first, bits = int(descriptor[0]) % 65_536 or 65_536, int(descriptor[1]), int(descriptor[2])
     table = _entries(header, data, entries, bits)
     return _eight_bits(table, 16 if bits == 16 and table.max() > 255 else 8).astype(np.uint8), first
@@ -165,7 +173,7 @@ def _through(header: Header, values: Floats) -> Floats | None:
     if named is None:
         return None
     centre, width = named
-    match header.text(tags.WINDOW_FUNCTION):
+    match _function(header):
         case "SIGMOID":
             return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700))))
         case "LINEAR_EXACT":
