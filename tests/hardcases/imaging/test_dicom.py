@@ -183,12 +183,12 @@ class WindowTests:
         self.check((GREY.astype(np.int16) - 1300), RescaleSlope="2.5", RescaleIntercept="-1024", WindowCenter=-1000, WindowWidth=3000)
 
     def test_numbers_that_a_writer_called_unknown(self) -> None:
-        said = {"WindowCenter": "900 ", "WindowWidth": "700 ", "RescaleSlope": "2 ", "RescaleIntercept": "-100"}
-        ds = data_set()
-        for name, text in said.items():
-            ds.add_new(name, "UN", text.encode())
-        assert np.array_equal(shown(written(ds)), shown(a_dicom(**said)))
-        assert pictures.inspect(written(ds)).dicom.shown["window"] == (900, 700)
+        data, said = written(data_set()), {0x1050: b"900 ", 0x1051: b"700 ", 0x1052: b"-100", 0x1053: b"2 "}
+        unknown = b"".join(struct.pack("<HH2sHI", 0x28, tag, b"UN", 0, len(text)) + text for tag, text in said.items())
+        at = data.index(struct.pack("<HH", 0x7FE0, 0x10))
+        odd = data[:at] + unknown + data[at:]
+        assert np.array_equal(shown(odd), shown(a_dicom(WindowCenter=900, WindowWidth=700, RescaleIntercept=-100, RescaleSlope=2)))
+        assert pictures.inspect(odd).dicom.shown["window"] == (900, 700)
 
     def test_a_float_picture_from_0_to_1(self) -> None:
         floats = np.linspace(0, 1, GREY.size, dtype=np.float32).reshape(GREY.shape)
