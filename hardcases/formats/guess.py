@@ -20,7 +20,7 @@ def guess(package: Package) -> str | None:
         return _of_one(package, names[0])
     if "samples.json" in lasts:
         return "fiftyone"
-    if lasts & set(_YOLO):
+    if lasts & set(_YOLO) or _has_texts_of_pictures(names):
         return "yolo"
     told = {_of_one(package, name) for name in names if name.lower().endswith((".json", *_TABLES))} - {None}
     if len(told) == 1:
@@ -28,6 +28,16 @@ def guess(package: Package) -> str | None:
     if told:
         return None
     return _of_files(package, names)
+
+
+def _has_texts_of_pictures(names: Sequence[str]) -> bool:
+    """Whether there is a text of boxes, or so it seems, for one of the pictures."""
+    pictures = {_stem(name) for name in names if is_picture(name)}
+    return any(name.lower().endswith(".txt") and _stem(name) in pictures for name in names)
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].rpartition(".")[0]
 
 
 def _of_one(package: Package, name: str) -> str | None:

@@ -1,6 +1,7 @@
 """Reading YOLO: a text file of boxes beside every picture, in fractions of its sides, and the names of the classes in `data.yaml` or `obj.names`."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,6 +20,11 @@ _NO_LABELS = frozenset(
     {"readme.txt", "readme.roboflow.txt", "readme.dataset.txt", "classes.txt", "train.txt", "val.txt", "valid.txt", "test.txt", "notes.txt"}
 )
 _MAX_LABELS = 16 * 2**20
+_NEAR = 1e-3  # how far beyond the picture rounding may lead
+_IMAGES, _TEXTS = (
+    "images",
+    ("labels", "labeltxt", "annotations"),
+)  # a folder of pictures and those of their texts, whatever the case of their letters
 
 
 class _LineError(ValueError):
@@ -26,7 +32,7 @@ class _LineError(ValueError):
 
 
 def read_yolo(package: Package, options: Options) -> Iterator[Item | Finding]:
-    """One item a picture in the package. A picture without a text file, or with an empty one, is labelled: nothing is on it."""
+    """One item a picture in the package. A picture whose text file is empty, or is missing among others, is labelled: nothing is on it."""
     if options.task not in {"detection", "multilabel", "classification"}:
         raise Invalid("YOLO has no place for numbers. Nothing was imported. Choose another format.")
     yield from _Reader(package, options).items()
@@ -45,20 +51,28 @@ class _Reader:
         self._kept = self._carried()
 
     def items(self) -> Iterator[Item | Finding]:
-        used: set[str] = set()
-        for picture in dict.fromkeys([*self._kept, *filter(is_picture, self._package.names())]):
-            text = _label_of(picture, self._labels)
-            used |= {text} if text else set()
+        pictures = list(dict.fromkeys([*self._kept, *filter(is_picture, self._package.names())]))
+        texts = _Texts(pictures, self._labels)
+        for picture in pictures:
             kept = self._kept.get(picture)
-            fields = self._fields(picture, text, kept)
+            fields = self._fields(picture, texts, kept)
             yield from self.assembler.item(picture, fields, name=picture, kept=kept)
-        for name in sorted(self._labels - used):
+        for name in sorted(self._labels - texts.used):
             yield Finding(place=name, problem=f"The package holds no picture for {shown(name)}.")
         yield from self._tally.findings()
 
-    def _fields(self, picture: str, text: str | None, kept: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _fields(self, picture: str, texts: "_Texts", kept: Mapping[str, Any] | None) -> dict[str, Any]:
+        text = texts.of(picture)
         if text is None:
             if kept is not None and kept.get("labelled") is False:
+                return {}
+            if not self._labels and not self._kept:
+                self._tally.add(picture, "The package holds no files of labels at all, so no labels were read.")
+                return {}
+            if texts.doubtful(picture):
+                self._tally.add(
+                    picture, "Files of labels of the same name lie where it cannot be told whose they are, so no label was read."
+                )
                 return {}
             self._tally.add(picture, "A picture without a file of labels was read as labelled: nothing is on it.")
             return {"label": self.assembler.marks.label(picture, [])}
@@ -97,6 +111,8 @@ class _Reader:
             return Mark(words[8], around(_numbers(words[:8])))
         name = self._name(words[0])
         values = _numbers(words[1:])
+        if not all(-_NEAR <= value <= 1 + _NEAR for value in values[: 4 if len(values) in {4, 5, 4 + self._pose} else None]):
+            raise _LineError("A line holds numbers that are no fractions of the picture from 0 to 1.")
         if len(values) in {4, 5}:
             return Mark(name, _box(values, size), values[4] if len(values) == 5 else None)
         if self._pose and len(values) == 4 + self._pose:
@@ -166,15 +182,46 @@ class _Reader:
         return found
 
 
-def _label_of(picture: str, labels: set[str]) -> str | None:
-    """The text file of a picture: in `labels` where the picture is in `images`, else beside it."""
+class _Texts:
+    """Which text belongs to which picture: in `labels` where the picture is in `images`, else beside it, else the one of the same name that is left over."""
+
+    def __init__(self, pictures: list[str], labels: set[str]) -> None:
+        plain = {name.lower(): name for name in sorted(labels, reverse=True)}
+        self._found = {picture: text for picture in pictures if (text := _beside(picture, labels, plain)) is not None}
+        taken = set(self._found.values())
+        self._left: dict[str, list[str]] = {}
+        for name in labels - taken:
+            self._left.setdefault(_stem(name), []).append(name)
+        wanting = Counter(_stem(picture) for picture in pictures if picture not in self._found)
+        for picture in pictures:
+            stem = _stem(picture)
+            if picture not in self._found and wanting[stem] == 1 and len(self._left.get(stem, ())) == 1:
+                self._found[picture] = self._left.pop(stem)[0]
+        self.used = set(self._found.values())
+
+    def of(self, picture: str) -> str | None:
+        """The picture's text, None where it has none."""
+        return self._found.get(picture)
+
+    def doubtful(self, picture: str) -> bool:
+        """Whether texts are left that may be the picture's."""
+        return _stem(picture) in self._left
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2].rpartition(".")[0]
+
+
+def _beside(picture: str, labels: set[str], plain: Mapping[str, str]) -> str | None:
     stem = picture.rpartition(".")[0]
     parts = stem.split("/")
     for at in range(len(parts) - 2, -1, -1):
-        if parts[at] == "images":
-            swapped = "/".join([*parts[:at], "labels", *parts[at + 1 :]]) + ".txt"
-            if swapped in labels:
-                return swapped
+        if parts[at].lower() == _IMAGES:
+            for folder in _TEXTS:
+                swapped = "/".join([*parts[:at], folder, *parts[at + 1 :]]) + ".txt"
+                found = swapped if swapped in labels else plain.get(swapped.lower())
+                if found is not None and _stem(found) == parts[-1]:
+                    return found
             break
     return stem + ".txt" if stem + ".txt" in labels else None
 

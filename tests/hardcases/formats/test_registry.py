@@ -49,6 +49,8 @@ def test_the_names_of_the_api():
         ("3", "t.json", None),
         ({"samples.json": "{}", "metadata.json": "{}"}, "upload", "fiftyone"),
         ({"data.yaml": "", "images/a.png": ""}, "upload", "yolo"),
+        ({"classes.txt": "", "images/a.png": "", "labels/a.txt": ""}, "upload", "yolo"),
+        ({"README.txt": "", "images/a.png": ""}, "upload", "zip"),
         ({"t.csv": "key\n", "images/a.png": ""}, "upload", "csv"),
         ({"t.json": {"images": []}, "images/a.png": ""}, "upload", "coco"),
         ({"t.csv": "key\n", "u.json": {"images": []}}, "upload", None),

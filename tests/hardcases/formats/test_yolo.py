@@ -27,6 +27,24 @@ def boxes(content, options=BOXES, **mapping):
     return [item.label for item in items], [finding.problem for finding in findings]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0 1.5 0.5 0.1 0.1",
+        "0 0.5 -0.2 0.1 0.1",
+        "0 100 50 50 50",
+        "0 0.5 0.5 1.2 0.5",
+        "0 0.1 0.1 1.3 0.1 0.1 0.9",
+        "0 1.5 0.5 0.1 0.1 0.9",
+    ],
+)
+def test_numbers_that_are_no_fractions_are_no_box(line):
+    """Pixels instead of fractions, or a box whose centre lies outside of the picture."""
+    labels, problems = boxes(pack(f"{LINE}{line}\n"))
+    assert labels == [None]
+    assert problems == ["A line holds numbers that are no fractions of the picture from 0 to 1. The label of the picture was left out."]
+
+
 class LayoutTests:
     def test_versions_5_and_8(self):
         items, findings = read("yolo", pack(), BOXES)
@@ -55,6 +73,26 @@ class LayoutTests:
         labels, problems = boxes(content)
         assert (labels, problems) == ([{"boxes": [CAT]}] * 2, [])
 
+    def test_without_any_text_nothing_is_known(self):
+        labels, problems = boxes(pack(None))
+        assert (labels, len(problems)) == ([None], 1)
+        assert "no files of labels at all" in problems[0]
+
+    @pytest.mark.parametrize("folder", ["labelTxt", "Annotations", "LABELS"])
+    def test_folders_of_other_names(self, folder):
+        content = {"obj.names": "cat\ndog\n", "train/Images/a.png": png(200, 100), f"train/{folder}/a.txt": LINE}
+        assert boxes(content) == ([{"boxes": [CAT]}], [])
+
+    def test_a_text_that_lies_elsewhere_belongs_to_the_one_picture_of_its_name(self):
+        content = {"data.yaml": DATA, "photos/a.png": png(200, 100), "truth/2026/a.txt": LINE, "photos/b.png": png(), "photos/b.txt": ""}
+        assert boxes(content)[0] == [{"boxes": [CAT]}, {"boxes": []}]
+
+    def test_a_text_that_may_belong_to_two_pictures_labels_none(self):
+        content = {"data.yaml": DATA, "one/a.png": png(200, 100), "two/a.png": png(200, 101), "truth/a.txt": LINE}
+        labels, problems = boxes(content)
+        assert labels == [None, None]
+        assert any("cannot be told whose they are" in problem for problem in problems)
+
     def test_version_4_with_texts_beside_the_pictures(self):
         content = {"obj.data": "classes = 2\nnames = obj.names\n", "obj.names": "cat\ndog\n", "train.txt": "data/a.png\n"}
         labels, problems = boxes({**content, "obj_train_data/a.png": png(200, 100), "obj_train_data/a.txt": LINE})
@@ -69,8 +107,8 @@ class LayoutTests:
 
     @pytest.mark.parametrize("lines", [None, "", "\n"])
     def test_an_empty_or_missing_text_is_a_negative_picture(self, lines):
-        labels, problems = boxes(pack(lines))
-        assert labels == [{"boxes": []}]
+        labels, problems = boxes(pack(lines, **{"images/train/b.png": png(), "labels/train/b.txt": ""}))
+        assert labels == [{"boxes": []}] * 2
         assert (lines is None) == any("without a file of labels" in problem for problem in problems)
 
     def test_labels_without_a_picture_are_told(self):
