@@ -64,18 +64,7 @@ class _Reader:
     def _fields(self, picture: str, texts: "_Texts", kept: Mapping[str, Any] | None) -> dict[str, Any]:
         text = texts.of(picture)
         if text is None:
-            if kept is not None and kept.get("labelled") is False:
-                return {}
-            if not self._labels and not self._kept:
-                self._tally.add(picture, "The package holds no files of labels at all, so no labels were read.")
-                return {}
-            if texts.doubtful(picture):
-                self._tally.add(
-                    picture, "Files of labels of the same name lie where it cannot be told whose they are, so no label was read."
-                )
-                return {}
-            self._tally.add(picture, "A picture without a file of labels was read as labelled: nothing is on it.")
-            return {"label": self.assembler.marks.label(picture, [])}
+            return self._without_text(picture, texts, kept)
         size = self.assembler.size(picture) or _size_kept(kept)
         if size is None:
             self._tally.add(text, "The size of a picture cannot be read, so its boxes have no pixels; the label was left out.")
@@ -88,6 +77,19 @@ class _Reader:
         if scored and len(scored) == len(marks):
             return {**sizes, "prediction": self.assembler.marks.prediction(text, marks)}
         return {**sizes, "label": self.assembler.marks.label(text, marks)}
+
+    def _without_text(self, picture: str, texts: "_Texts", kept: Mapping[str, Any] | None) -> dict[str, Any]:
+        """What a missing text says: nothing is on the picture, unless there is a reason to doubt it."""
+        if kept is not None and kept.get("labelled") is False:
+            return {}
+        if not self._labels and not self._kept:
+            self._tally.add(picture, "The package holds no files of labels at all, so no labels were read.")
+            return {}
+        if texts.doubtful(picture):
+            self._tally.add(picture, "Files of labels of the same name lie where it cannot be told whose they are, so no label was read.")
+            return {}
+        self._tally.add(picture, "A picture without a file of labels was read as labelled: nothing is on it.")
+        return {"label": self.assembler.marks.label(picture, [])}
 
     def _marks(self, text: str, size: tuple[int, int]) -> list[Mark] | None:
         """The boxes of one text file; None where one of its lines cannot be used, for then there is no whole label."""
