@@ -14,7 +14,7 @@ from hardcases.formats.exchange import Finding, Item, Package
 from hardcases.labels.actions import Labelled, Statement, label_numbers
 from hardcases.projects.models import Attribute, Project
 from hardcases.transfers import items as said
-from hardcases.transfers.planning import Memory, Planned, Planner, Prepared
+from hardcases.transfers.planning import Memory, Planned, Planner, Prepared, Said
 from hardcases.transfers.reports import ALREADY_HERE, LABELLED, NEW, REJECTED, SEEN_AGAIN, WARNING, Report
 from hardcases.work.pause import point
 
@@ -49,6 +49,7 @@ class Intake:
         self.names = frozenset(package.names())
         self.declared = list(Attribute.objects.filter(project=project))
         self.memory = Memory()
+        self.said: Said = {}
 
     def prepare(self, entries: Sequence[Entry]) -> list[Prepared]:
         """Check what the items say, and take in their contents. Outside of any transaction: it writes files."""
@@ -89,7 +90,7 @@ class Intake:
         if not self.rehearse:
             lock_cases(self.project)  # of two imports of the same file one finds what the other has filed
             self.memory = Memory()
-        planned = Planner(self.project, self.declared, self.memory, labels=self.rehearse).plan(prepared)
+        planned = Planner(self.project, self.declared, self.memory, self.said, labels=self.rehearse).plan(prepared)
         keys = {} if self.rehearse else self._write(planned)
         return self._report(entries, planned, keys)
 
@@ -117,7 +118,8 @@ class Intake:
         return numbers
 
     def _label(self, planned: Sequence[Planned], numbers: dict[int, int]) -> None:
-        saying = [(planned[place], number) for place, number in numbers.items() if planned[place].item.label is not None]
+        found = ((planned[place], number) for place, number in numbers.items())
+        saying = [(plan, number) for plan, number in found if plan.item.label is not None and plan.label_refusal is None]
         if not saying:
             return
         statements = [Statement(number, plan.item.label, plan.item.note) for plan, number in saying]

@@ -50,6 +50,14 @@ class Mismatch(Conflict):
     code, title = "content_differs", "The content is not the one that the file names"
 
 
+class LabelsDiffer(Conflict):
+    code, title = "labels_differ", "The file labels this case in two ways"
+
+
+Said = dict[int, tuple[int, str]]
+"""By the hash of a content's digest: the hash of the first label that the file gives it, and where that stands."""
+
+
 @dataclass
 class Memory:
     """What earlier items said whose effects the database does not show yet: those of the chunk, and in a check those of the whole file.
@@ -69,8 +77,10 @@ class Memory:
 class Planner:
     """Plans one chunk. With `labels` it also foresees whether a label changes anything, which an import hears from the action itself."""
 
-    def __init__(self, project: Project, declared: Sequence[Attribute], memory: Memory, *, labels: bool) -> None:
+    def __init__(self, project: Project, declared: Sequence[Attribute], memory: Memory, said: Said, *, labels: bool) -> None:
+        """`said` is of the whole file."""
         self.project, self.declared, self.memory, self.foresees_labels = project, declared, memory, labels
+        self.said = said
 
     def plan(self, prepared: Sequence[Prepared]) -> list[Planned]:
         """In order. Asks the database a handful of questions."""
@@ -154,8 +164,8 @@ class Planner:
             known = set(self.memory.told.get(digest, ())) | (self.known.told.get(plan.case.pk, set()) if plan.case else set())
             if (plan.created or not said <= known) and not self._file(plan, digest, said):
                 return
-        if plan.item.label is not None and self.foresees_labels:
-            self._foresee_label(plan, digest)
+        if plan.item.label is not None:
+            self._check_label(plan, digest)
 
     def _file(self, plan: Planned, digest: str, said: frozenset[int]) -> bool:
         """Whether it can be filed."""
@@ -185,13 +195,26 @@ class Planner:
         if self.memory.names.get(name, digest) != digest:
             raise ExternalIdTaken(name, "an item before it in this file")
 
-    def _foresee_label(self, plan: Planned, digest: str) -> None:
-        """Sets `labelled` or `label_refusal` as labelling would."""
+    def _check_label(self, plan: Planned, digest: str) -> None:
+        """Sets `label_refusal` where it cannot be given; foreseeing also `labelled`, as labelling would.
+
+        Two labels of one case in one file are no history but a contradiction: taking the last would leave the order of the rows to decide, and importing the file
+        again would turn the label back and forth.
+        """
         try:
             _, label = check_statement(self.project, plan.item.label, plan.item.note)
         except Invalid as refusal:
             plan.label_refusal = refusal
             return
+        first, place = self.said.setdefault(hash(digest), (hash(label), plan.item.place))
+        if first != hash(label):
+            plan.label_refusal = LabelsDiffer(
+                f"This is the same case as {place[:100]} in this file, which labels it otherwise. That label stands; this one was left out. Correct the file."
+            )
+        elif self.foresees_labels:
+            self._foresee_label(plan, digest, label)
+
+    def _foresee_label(self, plan: Planned, digest: str, label: str) -> None:
         newest = self.memory.labels.get(digest) or (self.known.labels.get(plan.case.pk) if plan.case else None)
         plan.labelled = label != newest
         self.memory.labels[digest] = label

@@ -11,7 +11,7 @@ from hardcases.cases.actions import erase_case
 from hardcases.cases.models import Case, ExternalId, Sighting
 from hardcases.labels.models import LabelRevision
 from hardcases.projects.models import Membership, Project
-from hardcases.transfers import actions
+from hardcases.transfers import actions, intake
 from hardcases.transfers.models import Import
 from tests.builders import cases, labels, people, transfers
 from tests.builders.transfers import a_zip, imported, jsonl
@@ -130,6 +130,23 @@ class AgainTests:
         assert imported(project, jsonl(FULL | {"label": {"label": "normal"}})) == {"entries": 1, "labelled": 1}
         assert [revision.number for revision in Case.objects.get().label_revisions.all()] == [1, 2]
 
+    def test_two_labels_of_one_case_in_one_file(self, project: Project) -> None:
+        """Two pictures with the same bytes, each with a label of its own."""
+        rows = jsonl(*({"text": "One.", "label": {"label": name}} for name in ("nodule", "normal", "nodule")), FULL)
+        assert imported(project, rows) == {"entries": 4, "new": 2, "labelled": 2, "already_here": 1, "rejected": 1}
+        case = Case.objects.get(text="One.")
+        assert [revision.label for revision in case.label_revisions.all()] == [{"label": "nodule"}]
+        (told,) = transfers.rows(Import.objects.get(), "rejected")
+        assert (told["place"], "same case as rows/0" in told["problem"]) == ("rows/1", True)
+        before = held(project)
+        assert imported(project, rows) == {"entries": 4, "already_here": 3, "rejected": 1}
+        assert held(project) == before
+
+    def test_two_labels_of_one_case_far_apart(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(intake, "WITHOUT_CONTENT", 1)
+        rows = jsonl(*({"text": "One.", "label": {"label": name}} for name in ("nodule", "normal")))
+        assert imported(project, rows) == {"entries": 2, "new": 1, "labelled": 1, "rejected": 1}
+
     def test_a_part_of_what_is_known_is_nothing_new(self, project: Project) -> None:
         imported(project, jsonl(FULL))
         assert imported(project, jsonl({"text": FULL["text"], "attributes": {"age": 61}})) == {"entries": 1, "already_here": 1}
@@ -211,10 +228,11 @@ class WithoutContentTests:
         assert imported(project, jsonl({"key": case.key, "external_id": "also"})) == {"entries": 1, "seen_again": 1}
         assert set(case.external_ids.values_list("value", flat=True)) == {"req-9", "also"}
 
-    def test_labels_of_the_same_case_in_order(self, project: Project, case: Case) -> None:
+    def test_labels_of_the_same_case_that_contradict_each_other(self, project: Project, case: Case) -> None:
         rows = [{"key": case.key, "label": {"label": name}} for name in ("nodule", "nodule", "normal")]
-        assert imported(project, jsonl(*rows)) == {"entries": 3, "labelled": 2, "already_here": 1}
-        assert case.label_revisions.count() == 2
+        for again in ({"labelled": 1, "already_here": 1}, {"already_here": 2}):
+            assert imported(project, jsonl(*rows)) == {"entries": 3, "rejected": 1, **again}
+        assert case.label_revisions.count() == 1
 
     def test_an_erased_case(self, project: Project, case: Case) -> None:
 
