@@ -80,6 +80,10 @@ class Assembler:
         if item is not None:
             yield item
 
+    def named(self, identity: str) -> dict[str, str]:
+        """The case that a file calls by nothing but an id: its external id, or its key as “names” in the mapping says."""
+        return {"key" if self._way == "key" else "external_id": identity}
+
     def _with_carried(self, place: str, fields: dict[str, Any], kept: object) -> dict[str, Any]:
         fields = {name: value for name, value in fields.items() if value is not None}
         if kept is None:
@@ -104,7 +108,8 @@ class Assembler:
         if self._way == "id":
             fields["external_id"] = None if foreign_id is None else str(foreign_id)
         elif self._way == "key":
-            fields["key"] = name.replace("\\", "/").rpartition("/")[2].rpartition(".")[0]
+            last = name.replace("\\", "/").rpartition("/")[2]
+            fields["key"] = last.rpartition(".")[0] or last
         else:
             fields["external_id"] = name
 

@@ -81,7 +81,7 @@ def _results_alone(results: list[tuple[str, Annotations]], assembler: Assembler)
             place = f"{prefix}image_id/{ids[image]}"
             marks = grouped.of(image)
             fields = {
-                "external_id": ids[image],
+                **assembler.named(ids[image]),
                 "prediction": assembler.marks.prediction(place, marks) if marks else None,
                 "attributes": _captions(found, image),
             }

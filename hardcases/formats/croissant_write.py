@@ -91,7 +91,7 @@ def _document(options: Options, columns: list[str], digest: str, size: int, *, p
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS,
         "name": name,
-        "description": str(about.get("description") or f"The cases of {name}."),
+        "description": _described(options),
         **{there: str(about[ours]) for ours, there in _SAID if about.get(ours)},
         **({"dateModified": str(about["published"])} if about.get("published") else {}),
         **({"publisher": {"@type": "sc:Organization", "name": str(about["creator"])}} if about.get("creator") else {}),
@@ -109,6 +109,13 @@ def _document(options: Options, columns: list[str], digest: str, size: int, *, p
             }
         ],
     }
+
+
+def _described(options: Options) -> str:
+    """What it is. Whoever is handed the file looks for its licence, which the format demands: that there is none is told, for none is made up."""
+    about = options.about
+    said = str(about.get("description") or f"The cases of {about.get('name') or 'test-set'}.")
+    return said if about.get("license") else f"{said} No licence was named when this was exported."
 
 
 def _field(column: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from hardcases.formats.studio_write import write_label_studio
 from hardcases.formats.yolo_read import read_yolo
 from hardcases.formats.yolo_write import write_yolo
 
-__all__ = ["READERS", "WRITERS", "file_kind", "guess"]
+__all__ = ["LICENSED", "READERS", "WRITERS", "file_kind", "guess"]
 
 _READING: dict[str, Reader] = {
     "coco": read_coco,
@@ -57,6 +57,9 @@ WRITERS: dict[str, Writer] = {
     "parquet": table_or_bundle(write_parquet, "cases.parquet"),
 }
 """Name → writer. A writer raises `Invalid` for what its format cannot hold; then what it has written so far is to be thrown away."""
+
+LICENSED = ("coco", "croissant")
+"""The formats that have a place for a licence."""
 
 _ALONE = {
     "coco": ("application/json", ".json"),

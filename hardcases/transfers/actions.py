@@ -150,8 +150,10 @@ def _job(kind: str, actor: Actor, row: Import, mapping: Mapping[str, Any], name:
 
 
 @transaction.atomic
-def start_export(*, actor: Actor, project: Project, version: Version | None, q: str | None, format_name: str, media: bool) -> Export:
-    """Have a file made of a frozen version, or of what a search finds when the worker comes to it.
+def start_export(
+    *, actor: Actor, project: Project, version: Version | None, q: str | None, format_name: str, media: bool, licence: str = ""
+) -> Export:
+    """Have a file made of a frozen version, or of what a search finds when the worker comes to it. The licence is a name or an address, and stands in the file.
 
     Pictures are packed as they were received, so only for somebody who may see them so. Raises Invalid, Forbidden, and what the query language refuses.
     """
@@ -160,6 +162,10 @@ def start_export(*, actor: Actor, project: Project, version: Version | None, q: 
     if format_name not in registry.WRITERS:
         known = ", ".join(sorted(registry.WRITERS))
         raise Invalid(f"No export is made in the format “{format_name[:40]}”. Nothing was made. Known: {known}.")
+    if licence and format_name not in registry.LICENSED:
+        raise Invalid(
+            f"The format {format_name} has no place for a licence. Nothing was made. Leave it out, or choose {' or '.join(registry.LICENSED)}."
+        )
     if (version is None) == (q is None):
         raise Invalid("An export is of a test set's version or of a search, one of the two. Nothing was made.")
     if q is not None:
@@ -167,7 +173,7 @@ def start_export(*, actor: Actor, project: Project, version: Version | None, q: 
     if media:
         require(actor, Can.VIEW_ORIGINAL, project)
     export_id = uuid.uuid4()
-    payload = {"export": str(export_id), "actor": actor.remembered()}
+    payload = {"export": str(export_id), "actor": actor.remembered(), **({"license": licence} if licence else {})}
     total = version.cases if version else search(project, q or "").count()
     job = enqueue(kind=exporting.EXPORT, key=str(export_id), project_id=project.pk, payload=payload, total=total)
     export = Export.objects.create(
@@ -182,7 +188,7 @@ def start_export(*, actor: Actor, project: Project, version: Version | None, q: 
         by_name=actor.printed_name[:150],
         expires_at=timezone.now() + exporting.KEEP,
     )
-    after = {"of": str(export), "format": format_name, "media": media}
+    after = {"of": str(export), "format": format_name, "media": media, **({"license": licence} if licence else {})}
     audit.record(actor, "export.asked", "export", export.pk, project_id=project.pk, after=after)
     hint(run_job, job_id=str(job.pk))
     return export

@@ -194,6 +194,7 @@ class ExportList(ProjectAPI):
                     q=body.get("q"),
                     format_name=body["format"],
                     media=body["media"],
+                    licence=body["license"],
                 )
                 shown = shapes.shown_export(export_for(self.project, export.pk))
                 slot.reply(202, shown, headers={"Location": shapes.job_address(export.job)})

@@ -87,6 +87,7 @@ def options_of(export: Export) -> Options:
         "description": version.test_set.purpose if version else f"Cases of {project.name} found by: {export.q}",
         "creator": project.team.name,
         "url": f"{settings.PUBLIC_URL}/p/{project.slug}/",
+        "license": export.job.payload.get("license", ""),
         "published": (version.frozen_at if version else export.created_at).date().isoformat(),
     }
     if version is not None:

@@ -77,6 +77,9 @@ class ExportForm(RefusedForm):
         help_text=_("For example state:accepted label:nodule. Empty: every case."),
     )
     format = forms.ChoiceField(label=_("Format"))
+    license = forms.CharField(
+        label=_("Licence"), required=False, max_length=500, help_text=_("Its name or address, for COCO and Croissant. Nothing is made up.")
+    )
     pictures = forms.BooleanField(label=_("With the pictures as they were received"), required=False)
 
     def __init__(self, project: Project, *args: Any, may_see_originals: bool, **kwargs: Any) -> None:

@@ -23,12 +23,13 @@ class StartBody(StrictSerializer):
 
 
 class ExportBody(StrictSerializer):
-    """`{"test_set" | "q", "format", "media"}`."""
+    """`{"test_set" | "q", "format", "media", "license"}`."""
 
     test_set = Text(required=False, max_length=100)
     q = Text(required=False, allow_blank=True, max_length=MAX_CHARACTERS)
     format = Text(max_length=40)
     media = Flag(required=False, default=False)
+    license = Text(required=False, max_length=500, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One of the two."""
@@ -89,6 +90,7 @@ def shown_export(row: Export) -> dict[str, Any]:
         "q": row.q,
         "format": row.format,
         "media": row.media,
+        "license": row.job.payload.get("license") or None,
         "file_name": row.file_name or None,
         "size": row.size,
         "sha256": row.sha256,

@@ -105,6 +105,7 @@ class ExportNewPage(ListPage):
                     q=None if said["version"] else said["q"],
                     format_name=said["format"],
                     media=said.get("pictures", False),
+                    licence=said["license"],
                 )
             except Refusal as refusal:
                 form.refuse(refusal)

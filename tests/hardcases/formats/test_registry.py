@@ -100,4 +100,5 @@ class CroissantTests:
     def test_nothing_is_made_up_that_nobody_said(self):
         _, document = self.document([Item(place="", key="XR-1", text="a", label={"value": 1.5})], NUMBER, None)
         assert not {"license", "url", "creator", "datePublished", "version"} & set(document)
+        assert "No licence was named" in document["description"]
         assert [one["@id"] for one in document["distribution"]] == ["cases.jsonl"]

@@ -23,6 +23,7 @@ from hardcases.testsets.models import Version
 from hardcases.transfers import actions, expiry
 from hardcases.transfers.models import Export, Import, ReportPart
 from tests.builders import cases, labels, people, testsets, transfers
+from tests.builders.http import Api, problem
 from tests.builders.transfers import exported, imported, jsonl
 from tests.hardcases.transfers.test_import import held
 
@@ -238,7 +239,7 @@ class CroissantTests:
         team = {"@type": "sc:Organization", "name": "Radiology"}
         assert {name: told[name] for name in ("conformsTo", "description", "version", "datePublished", "dateModified")} == {
             "conformsTo": "http://mlcommons.org/croissant/1.1",
-            "description": version.test_set.purpose,
+            "description": f"{version.test_set.purpose} No licence was named when this was exported.",
             "version": "1.0.0",
             "datePublished": day,
             "dateModified": day,
@@ -248,6 +249,23 @@ class CroissantTests:
         assert told["url"].endswith(f"/p/{project.slug}/")
         assert told["name"] == f"{project.slug}-{version.test_set.slug}-1-croissant"
         assert told["distribution"][0]["sha256"] == told["table"]
+
+    def test_the_licence_is_the_one_that_was_named(self, project: Project) -> None:
+        api = Api(project)
+        answer = api.post("exports/", {"q": "", "format": "croissant", "license": "CC-BY-4.0"})
+        assert (answer.status_code, answer.json()["license"]) == (202, "CC-BY-4.0")
+        export = Export.objects.get()
+        transfers.done(export.job)
+        export.refresh_from_db()
+        assert export.sha256 is not None
+        with zipfile.ZipFile(io.BytesIO(get_store().read(export.sha256))) as archive:
+            document = json.loads(archive.read("croissant.json"))
+        assert (document["license"], "No licence" in document["description"]) == ("CC-BY-4.0", False)
+
+    def test_a_format_without_a_place_for_a_licence(self, project: Project) -> None:
+        answer = Api(project).post("exports/", {"q": "", "format": "csv", "license": "CC-BY-4.0"})
+        assert "no place for a licence" in problem(answer, 422)["detail"]
+        assert not Export.objects.exists()
 
     def test_its_versions_tell_additions_from_edits(self, project: Project) -> None:
         made = [cases.a_text(project, f"Text {number}.") for number in range(4)]

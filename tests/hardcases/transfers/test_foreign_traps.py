@@ -103,6 +103,13 @@ class CocoTests:
         assert body["attributes"] == {"caption": "a cat"}
         assert [box["score"] for box in body["prediction"]["boxes"]] == [0.5]
 
+    def test_results_alone_that_name_cases_by_their_keys(self, boxes: Project) -> None:
+        case = cases.a_case(boxes, "a")
+        rows = [{"image_id": name, "category_id": "cat", "bbox": [1, 1, 2, 2], "score": 0.5} for name in (case.key, "XR-99")]
+        counts = imported(boxes, json.dumps(rows).encode(), name="results.json", mapping={"names": "key"})
+        assert (counts["seen_again"], counts["rejected"]) == (1, 1)
+        assert "no case of the key XR-99" in told("rejected")["image_id/XR-99"]
+
 
 class LabelStudioTests:
     def test_annotators_drafts_spans_and_cancelled_annotations(self, words: Project) -> None:
