@@ -11,6 +11,10 @@ TEXTS = ("key", "external_id", "sha256", "file", "text", "captured_at", "reason"
 NUMBERS = ("width", "height")
 OBJECTS = ("record", "attributes", "prediction", "correction", "label")
 NAMES = (*TEXTS, *NUMBERS, *OBJECTS, "tags")
+NOTHING = (
+    "It holds no content (a file, text or record) and names no case (a key, external id or SHA-256). "
+    "If one of its columns or variables is that, say so with “columns” in the mapping."
+)
 _NAMING = frozenset({"key", "external_id", "sha256", "file", "text", "record"})  # without these it would be another case, or none
 _OFTEN_NUMBERS = frozenset({"external_id", "source", "model"})
 _SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
@@ -34,7 +38,7 @@ def item_of(place: str, fields: Mapping[str, Any]) -> tuple[Item | None, list[Fi
     if len(contents) > 1:
         findings.append(Finding(place=place, problem=f"It has both {contents[0]} and {contents[1]}; a case has one content."))
     if not any(finding.lost for finding in findings) and not _NAMING & set(kept):
-        findings.append(Finding(place=place, problem="It holds no content and names no case."))
+        findings.append(Finding(place=place, problem=NOTHING))
     if any(finding.lost for finding in findings):
         return None, findings
     return Item(place=place, **kept), findings

@@ -27,7 +27,9 @@ from hardcases.formats.rowwise import Rows
 BATCH = 512
 MAX_CELLS = 200_000_000
 MAX_COLUMNS = 20_000
+MAX_GROUP = 2**30  # bytes of a row group when it is unpacked: so much a reader may hold at once
 _NUMBERS = ("width", "height")
+_BEYOND = object()  # stands for a value that Python has no form for, such as a time in the year 12000
 
 
 class _UnusableError(ValueError):
@@ -74,8 +76,13 @@ def _opened(file: IO[bytes]) -> pq.ParquetFile:
         table = pq.ParquetFile(file)
         columns = table.schema_arrow.names
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _unreadable() from error
-    if table.metadata.num_rows * max(len(columns), 1) > MAX_CELLS or len(columns) > MAX_COLUMNS:
+        raise _unreadable(error, "Nothing was imported.") from error
+    whole = table.metadata
+    if any(whole.row_group(number).total_byte_size > MAX_GROUP for number in range(whole.num_row_groups)):
+        raise TooLarge(
+            f"A row group of the file unpacks to more than {MAX_GROUP // 2**20} MB. Nothing was imported. Write it with smaller row groups."
+        )
+    if whole.num_rows * max(len(columns), 1) > MAX_CELLS or len(columns) > MAX_COLUMNS:
         raise TooLarge("The file holds more than 200 million cells. Nothing was imported. Send it in parts.")
     again = next((name for name, count in Counter(columns).items() if count > 1), None)
     if again is not None:
@@ -91,10 +98,25 @@ def _batches(table: pq.ParquetFile) -> Iterator[list[dict[str, Any]]]:
             if batch is None:
                 return
             batch.validate(full=True)
-            rows = _to_microseconds(batch).to_pylist()
-        except (pa.ArrowException, OSError, ValueError, OverflowError, ArithmeticError) as error:
-            raise _unreadable() from error
-        yield rows
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise _unreadable(error, "What was read before stays; nothing is taken twice.") from error
+        yield _rows(_to_microseconds(batch))
+
+
+def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """The rows in values of Python; where one of them has no such value, it alone is `_BEYOND`."""
+    try:
+        return batch.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError, ArithmeticError):
+        columns = {name: [_value(cell) for cell in batch.column(at)] for at, name in enumerate(batch.schema.names)}
+        return [{name: values[row] for name, values in columns.items()} for row in range(batch.num_rows)]
+
+
+def _value(cell: pa.Scalar) -> Any:
+    try:
+        return cell.as_py()
+    except (pa.ArrowException, ValueError, OverflowError, ArithmeticError):
+        return _BEYOND
 
 
 def _to_microseconds(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -106,10 +128,12 @@ def _to_microseconds(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def _unreadable() -> Invalid:
-    return Invalid(
-        "The file could not be read as Parquet. What was read before stays. Write the file again and import it again; nothing is taken twice."
-    )
+def _unreadable(error: Exception, what_stays: str) -> Invalid:
+    if "crypt" in str(error):
+        return Invalid(
+            f"The Parquet file is encrypted, and there is no key here. {what_stays} Write it without encryption and import it again."
+        )
+    return Invalid(f"The file could not be read as Parquet. {what_stays} Write the file again and import it again.")
 
 
 def _plain_row(place: str, row: Mapping[str, Any], rows: Rows) -> dict[str, Any] | Finding:
@@ -137,6 +161,8 @@ def _plain(value: Any) -> Any:
     kind = type(value)
     if kind in {str, int, float, bool} or value is None:
         return value
+    if value is _BEYOND:
+        raise _UnusableError("a time or a number beyond what can be held")
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, decimal.Decimal):

@@ -1,5 +1,6 @@
 """Parquet: types of its own, and nothing that breaks the reading."""
 
+import base64
 import datetime
 import decimal
 import io
@@ -7,8 +8,10 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.parquet import encryption
 
-from hardcases.errors import Invalid
+from hardcases.errors import Invalid, TooLarge
+from hardcases.formats import parquet_tables
 from hardcases.formats.exchange import Item
 from tests.builders.formats import CHEST, png, read, written
 
@@ -71,6 +74,37 @@ def test_it_may_come_in_an_archive_with_pictures():
 def test_what_is_no_parquet_is_refused(content):
     with pytest.raises(Invalid, match="Parquet"):
         read("parquet", content)
+
+
+def test_a_time_that_no_calendar_holds_costs_only_itself():
+    moments = pa.array([2**60, 0], pa.timestamp("us"))
+    items, findings = read("parquet", table(key=["XR-1", "XR-2"], seen=moments, site=["a", "b"]))
+    assert [item.attributes for item in items] == [{"site": "a"}, {"seen": "1970-01-01T00:00:00", "site": "b"}]
+    assert [(finding.place, finding.lost) for finding in findings] == [("rows/0", False)]
+    assert "“seen” holds a time or a number beyond what can be held" in findings[0].problem
+
+
+def test_an_encrypted_file_is_called_so():
+    class Keys(encryption.KmsClient):
+        def wrap_key(self, key_bytes, master_key_identifier):
+            return base64.b64encode(key_bytes)
+
+    factory = encryption.CryptoFactory(lambda _: Keys())
+    wanted = encryption.EncryptionConfiguration(footer_key="footer", column_keys={"column": ["key"]})
+    out, rows = io.BytesIO(), pa.table({"key": ["XR-1"]})
+    with pq.ParquetWriter(
+        out, rows.schema, encryption_properties=factory.file_encryption_properties(encryption.KmsConnectionConfig(), wanted)
+    ) as to:
+        to.write_table(rows)
+    with pytest.raises(Invalid, match=r"The Parquet file is encrypted, and there is no key here\. Nothing was imported\."):
+        read("parquet", out.getvalue())
+
+
+def test_a_row_group_that_would_not_fit_into_memory(monkeypatch):
+    monkeypatch.setattr(parquet_tables, "MAX_GROUP", 2_000)
+    assert len(read("parquet", table(key=["XR-1"]))[0]) == 1
+    with pytest.raises(TooLarge, match="smaller row groups"):
+        read("parquet", table(key=["XR-1"], text=["a" * 3_000]))
 
 
 def test_attributes_of_one_type_have_it_and_mixed_ones_keep_each_their_own():

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hardcases.cases.models import Case
+from hardcases.formats.fields import NOTHING
 from hardcases.projects.models import Project
 from hardcases.transfers.models import Import
 from tests.builders import cases, people, transfers
@@ -176,7 +177,7 @@ class LanguageModelTests:
     @pytest.mark.parametrize("messages", [[], [{"role": "assistant", "content": "Nobody asked."}], "x"])
     def test_a_conversation_without_a_question_is_no_case(self, words: Project, messages: Any) -> None:
         assert imported(words, jsonl({"messages": messages})) == {"entries": 1, "rejected": 1}
-        assert told("rejected") == {"rows/0": "It holds no content and names no case."}
+        assert told("rejected") == {"rows/0": NOTHING}
 
 
 READ = """
