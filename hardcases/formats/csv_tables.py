@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
@@ -20,6 +21,7 @@ from hardcases.formats.rowwise import Rows
 DELIMITERS = ",;\t|"
 MAX_COLUMNS = 20_000
 _HEAD = 2**16
+_TOLD = re.compile(r"sep=([^\r\n\"])(?=[\r\n]|$)", re.IGNORECASE)  # the first line of some tables for spreadsheets
 
 
 def read_csv(package: Package, options: Options) -> Iterator[Item | Finding]:
@@ -32,8 +34,9 @@ def read_csv(package: Package, options: Options) -> Iterator[Item | Finding]:
         package.open(name) as file,
         io.TextIOWrapper(file, encoding, "surrogateescape" if "8" in encoding else "strict", newline="") as text,
     ):
-        reader = csv.reader(text, delimiter=_delimiter(head, encoding, options), strict=True)
-        yield from _rows(reader, Rows(options, textual=True), PackedPictures(package))
+        mark = _delimiter(head, encoding, options)
+        reader = csv.reader(text, delimiter=mark, strict=True)
+        yield from _rows(reader, mark, Rows(options, textual=True), PackedPictures(package))
 
 
 def _encoding(head: bytes) -> str:
@@ -50,6 +53,9 @@ def _delimiter(head: bytes, encoding: str, options: Options) -> str:
             raise Invalid("In the mapping, “delimiter” is one character. Nothing was imported. Correct the mapping.")
         return wanted
     text = head[: len(head) // 2 * 2].decode(encoding, "replace").lstrip("\r\n")
+    told = _TOLD.match(text)
+    if told:
+        return told[1]
     parted = {mark: len(next(_tolerant(text, mark), [])) for mark in DELIMITERS}
     return max(DELIMITERS, key=lambda mark: parted[mark])
 
@@ -62,7 +68,7 @@ def _tolerant(text: str, mark: str) -> Iterator[list[str]]:
         return
 
 
-def _rows(reader: Iterator[list[str]], rows: Rows, pictures: PackedPictures) -> Iterator[Item | Finding]:
+def _rows(reader: Any, mark: str, rows: Rows, pictures: PackedPictures) -> Iterator[Item | Finding]:
     header: list[str] = []
     own, number = False, 0
     while True:
@@ -74,6 +80,8 @@ def _rows(reader: Iterator[list[str]], rows: Rows, pictures: PackedPictures) -> 
         if row is None:
             break
         if not any(row):
+            continue
+        if not header and not number and reader.line_num == 1 and _TOLD.fullmatch(mark.join(row)):
             continue
         if not header:
             header = _header(row)
@@ -114,7 +122,7 @@ def _problem(row: list[str], header: list[str]) -> str | None:
         return f"This row has {len(row):,} cells, the header {len(header):,}."
     for name, cell in zip(header, row, strict=True):
         if not cell.isascii() and any("\ud800" <= letter <= "\udfff" for letter in cell):
-            return f"The cell in column {shown(name)} is not UTF-8."
+            return f"The cell in column {shown(name)} is not UTF-8. Save the file as CSV in UTF-8."
         if "\x00" in cell:
             return f"The cell in column {shown(name)} holds a NUL character."
     return None

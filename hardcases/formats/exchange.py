@@ -66,6 +66,7 @@ class Options:
     task: str
     classes: Sequence[str]
     attributes: Sequence[str] = ()
+    categories: Sequence[str] = ()  # those of the attributes whose values are texts, whatever they look like
     mapping: Mapping[str, Any] = field(default_factory=dict)
     about: Mapping[str, Any] = field(
         default_factory=dict

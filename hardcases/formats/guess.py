@@ -47,8 +47,15 @@ def _of_one(package: Package, name: str) -> str | None:
     if head[128:132] == b"DICM":
         return "dicom_zip"
     if name.lower().endswith(".json"):
-        return _of_json(head.removeprefix(b"\xef\xbb\xbf").lstrip())
+        head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        return "jsonl" if _is_lines(head) else _of_json(head)
     return next((kind for ending, kind in _TABLES.items() if name.lower().endswith(ending)), "zip" if is_picture(name) else None)
+
+
+def _is_lines(head: bytes) -> bool:
+    """Whether these are objects one a line, whatever the file's name says."""
+    first, _, rest = head.partition(b"\n")
+    return head[:1] == b"{" and first.rstrip().endswith(b"}") and rest.lstrip()[:1] == b"{"
 
 
 def _of_json(head: bytes) -> str | None:

@@ -5,6 +5,7 @@ import decimal
 import json
 import math
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -106,7 +107,8 @@ def _batches(table: pq.ParquetFile) -> Iterator[list[dict[str, Any]]]:
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """The rows in values of Python; where one of them has no such value, it alone is `_BEYOND`."""
     try:
-        return batch.to_pylist()
+        rows: list[dict[str, Any]] = batch.to_pylist()
+        return rows
     except (pa.ArrowException, ValueError, OverflowError, ArithmeticError):
         columns = {name: [_value(cell) for cell in batch.column(at)] for at, name in enumerate(batch.schema.names)}
         return [{name: values[row] for name, values in columns.items()} for row in range(batch.num_rows)]
@@ -165,6 +167,8 @@ def _plain(value: Any) -> Any:
         raise _UnusableError("a time or a number beyond what can be held")
     if isinstance(value, datetime.datetime | datetime.date | datetime.time):
         return value.isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
     if isinstance(value, decimal.Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, Mapping):

@@ -56,6 +56,7 @@ class Rows:
         if not isinstance(texts, list):
             raise Invalid("In the mapping, “texts” is a list of columns. Nothing was imported. Correct the mapping.")
         self._texts = frozenset(map(str, texts))
+        self._categories = frozenset(options.categories)
         self._plan: dict[str, tuple[str, str] | None] = {}
         self.tally = Tally()
 
@@ -101,7 +102,9 @@ class Rows:
         if name in NUMBERS or inner == "value" or inner.startswith(SCORE):
             return _number(cell)
         if name in {"attributes", "record"} and inner:
-            return value_of(cell) if self._textual and column not in self._texts else cell
+            value = value_of(cell) if self._textual and column not in self._texts else cell
+            # The code of a site may be 12 or 1.5 in a table, and is a text all the same.
+            return value if isinstance(value, str) or name == "record" or inner not in self._categories else cell
         if inner == "refused":
             return _boolean(cell)
         if inner in _LISTS or (not inner and name in OBJECTS) or name == "tags":

@@ -7,6 +7,7 @@ from hardcases.formats.classes import Classes
 from hardcases.formats.exchange import Options
 
 NEAR = 1e-3  # pixels; boxes that went through percent or fractions and back differ far less, and edits in a tool far more
+_KINDS = {str: "A text", int: "A number", float: "A number", bool: "True or false", list: "A list"}
 SIDES = ("x", "y", "width", "height")
 
 
@@ -28,15 +29,20 @@ def shape_of(value: Any, options: Options) -> dict[str, Any]:
     """The API's shape of a value, which may be the shape itself or a simple form of the project's task. Raises `ShapeError`."""
     if isinstance(value, Mapping):
         return dict(value)
-    if options.task == "classification" and isinstance(value, str):
-        return {"label": value}
-    if options.task == "multilabel" and isinstance(value, str | list):
-        return {"labels": value if isinstance(value, list) else [value]}
+    if options.task == "classification" and _is_class(value):
+        return {"label": str(value)}
+    if options.task == "multilabel" and (_is_class(value) or isinstance(value, list)):
+        return {"labels": [str(name) if _is_class(name) else name for name in (value if isinstance(value, list) else [value])]}
     if options.task == "regression" and is_number(value):
         return {"value": value}
     if options.task == "detection" and isinstance(value, list):
         return {"boxes": value}
-    raise ShapeError(f"A {type(value).__name__} says nothing in a {options.task} project.")
+    raise ShapeError(f"{_KINDS.get(type(value), 'Such a value')} says nothing in a {options.task} project.")
+
+
+def _is_class(value: Any) -> bool:
+    """A name, or the number by which a data set calls a class; it is looked up in the mapping as a text."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def label_of(value: Any, options: Options, classes: Classes) -> dict[str, Any] | None:

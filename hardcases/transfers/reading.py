@@ -41,8 +41,14 @@ def reader_of(name: str) -> Reader:
 
 def options_for(project: Project, mapping: Mapping[str, Any]) -> Options:
     """What a reader needs to know of the project."""
-    names = Attribute.objects.filter(project=project).order_by("position").values_list("name", flat=True)
-    return Options(task=project.task, classes=tuple(project.classes), attributes=tuple(names), mapping=mapping)
+    declared = list(Attribute.objects.filter(project=project).order_by("position").values_list("name", "type"))
+    return Options(
+        task=project.task,
+        classes=tuple(project.classes),
+        attributes=tuple(name for name, _ in declared),
+        categories=tuple(name for name, kind in declared if kind == "category"),
+        mapping=mapping,
+    )
 
 
 def guessed(package: Package) -> str | None:

@@ -4,6 +4,7 @@ import base64
 import datetime
 import decimal
 import io
+import uuid
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -82,6 +83,12 @@ def test_a_time_that_no_calendar_holds_costs_only_itself():
     assert [item.attributes for item in items] == [{"site": "a"}, {"seen": "1970-01-01T00:00:00", "site": "b"}]
     assert [(finding.place, finding.lost) for finding in findings] == [("rows/0", False)]
     assert "“seen” holds a time or a number beyond what can be held" in findings[0].problem
+
+
+def test_a_uuid_is_a_text():
+    name = uuid.UUID("12345678123456781234567812345678")
+    items, findings = read("parquet", table(key=["XR-1"], site=pa.array([name.bytes], pa.uuid())))
+    assert (items[0].attributes, findings) == ({"site": str(name)}, [])
 
 
 def test_an_encrypted_file_is_called_so():

@@ -51,6 +51,7 @@ def test_the_names_of_the_api():
         ({"data.yaml": "", "images/a.png": ""}, "upload", "yolo"),
         ({"classes.txt": "", "images/a.png": "", "labels/a.txt": ""}, "upload", "yolo"),
         ({"README.txt": "", "images/a.png": ""}, "upload", "zip"),
+        ('{"images": 1}\n{"images": 2}\n', "rows.json", "jsonl"),
         ({"t.csv": "key\n", "images/a.png": ""}, "upload", "csv"),
         ({"t.json": {"images": []}, "images/a.png": ""}, "upload", "coco"),
         ({"t.csv": "key\n", "u.json": {"images": []}}, "upload", None),

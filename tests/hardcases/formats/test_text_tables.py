@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,26 @@ class CsvTests:
         items, _ = read("csv", content, name="table.csv")
         assert (items[0].key, dict(items[0].attributes)) == ("XR-1", {"a, b; c": "x"})
 
+    @pytest.mark.parametrize("mark", [",", ";", "\t", "|", "#"])
+    def test_a_first_line_that_tells_a_spreadsheet_the_delimiter(self, mark):
+        content = f"\ufeffsep={mark}\r\nkey{mark}site{mark}note\r\nXR-1{mark}a{mark}b\r\n"
+        items, findings = read("csv", content)
+        assert (items, findings) == ([Item(place="rows/0", key="XR-1", attributes={"site": "a"}, note="b")], [])
+
+    @pytest.mark.parametrize("code", ["12", "1.5", "true", "[1]", "007"])
+    def test_a_declared_category_is_a_text_whatever_it_looks_like(self, code):
+        options = replace(CHEST, categories=("site",))
+        items, findings = read("csv", f"key,site,age\nXR-1,{code},61\n", options)
+        assert (items[0].attributes, findings) == ({"site": code, "age": 61}, [])
+        assert read("csv", written("csv", items, options), options)[0] == items
+
+    @pytest.mark.parametrize(("kind", "content"), [("csv", "key,label\nXR-1,1\n"), ("jsonl", '{"key": "XR-1", "label": 1}')])
+    def test_a_class_may_be_called_by_its_number(self, kind, content):
+        items, _ = read(kind, content, CHEST, classes={"1": "nodule"})
+        assert items[0].label == {"label": "nodule"}
+        items, findings = read(kind, content, CHEST)
+        assert (items[0].label, findings[0].unknown_class) == (None, "1")
+
     def test_the_mapping_may_name_the_delimiter_and_refuses_nonsense(self):
         assert read("csv", "key~label\nXR-1~nodule\n", delimiter="~")[0][0].label == {"label": "nodule"}
         with pytest.raises(Invalid, match="one character"):
@@ -60,7 +81,7 @@ class CsvTests:
     def test_a_row_that_is_not_utf_8_is_lost_alone(self):
         items, findings = read("csv", b"key,site\nXR-1,K\xf6ln\nXR-2,Bonn\n")
         assert [item.key for item in items] == ["XR-2"]
-        assert problems(findings) == {"rows/0": "The cell in column “site” is not UTF-8."}
+        assert problems(findings) == {"rows/0": "The cell in column “site” is not UTF-8. Save the file as CSV in UTF-8."}
 
     def test_json_in_cells(self):
         content = 'key,record,note_list,label\nXR-1,"{""age"": 3, ""site"": ""a""}","[1, 2]","{""label"": ""nodule""}"\n'
