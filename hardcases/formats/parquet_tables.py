@@ -108,10 +108,10 @@ def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """The rows in values of Python; where one of them has no such value, it alone is `_BEYOND`."""
     try:
         rows: list[dict[str, Any]] = batch.to_pylist()
-        return rows
     except (pa.ArrowException, ValueError, OverflowError, ArithmeticError):
         columns = {name: [_value(cell) for cell in batch.column(at)] for at, name in enumerate(batch.schema.names)}
-        return [{name: values[row] for name, values in columns.items()} for row in range(batch.num_rows)]
+        rows = [{name: values[row] for name, values in columns.items()} for row in range(batch.num_rows)]
+    return rows
 
 
 def _value(cell: pa.Scalar) -> Any:
