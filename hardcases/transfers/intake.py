@@ -1,12 +1,15 @@
 """One chunk of a file: its contents taken in, then everything that it says filed in one transaction, or only foreseen."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from hardcases.audit.actors import Actor
 from hardcases.cases import content as contents
+from hardcases.cases.access import number_in
 from hardcases.cases.actions import report_cases
 from hardcases.cases.content import File, Sent
+from hardcases.cases.models import Case
 from hardcases.cases.steps import Report as CaseReport
 from hardcases.cases.steps import lock_cases
 from hardcases.errors import Refusal
@@ -14,7 +17,7 @@ from hardcases.formats.exchange import Finding, Item, Package
 from hardcases.labels.actions import Labelled, Statement, label_numbers
 from hardcases.projects.models import Attribute, Project
 from hardcases.transfers import items as said
-from hardcases.transfers.planning import Memory, Planned, Planner, Prepared, Said
+from hardcases.transfers.planning import Memory, Planned, Planner, Prepared, Said, remember
 from hardcases.transfers.reports import ALREADY_HERE, LABELLED, NEW, REJECTED, SEEN_AGAIN, WARNING, Report
 from hardcases.work.pause import point
 
@@ -50,6 +53,25 @@ class Intake:
         self.declared = list(Attribute.objects.filter(project=project))
         self.memory = Memory()
         self.said: Said = {}
+
+    def recall(self, entries: Iterable[Entry], rows: Iterable[Mapping[str, Any]]) -> None:
+        """Go past the entries that were done before, with the report of them: of their labels the first of each case is kept in mind."""
+        keys: dict[str, str] = {}
+        for row in rows:
+            if "key" in row:
+                keys.setdefault(row["place"], row["key"])
+        labelled = [
+            (entry, keys[place])
+            for entry in entries
+            if isinstance(entry, Item) and entry.label is not None and (place := said.place_of(entry.place)) in keys
+        ]
+        for first in range(0, len(labelled), WITHOUT_CONTENT):
+            some = [(item, number_in(self.project, key)) for item, key in labelled[first : first + WITHOUT_CONTENT]]
+            numbers = {number for _, number in some if number is not None}
+            digests = dict(Case.objects.filter(project=self.project, number__in=numbers).values_list("number", "sha256"))
+            for item, number in some:
+                if number in digests:
+                    remember(self.project, self.said, digests[number], item)
 
     def prepare(self, entries: Sequence[Entry]) -> list[Prepared]:
         """Check what the items say, and take in their contents. Outside of any transaction: it writes files."""

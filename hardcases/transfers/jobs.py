@@ -55,7 +55,8 @@ def _go_through(job: Job, *, rehearse: bool) -> dict[str, Any]:
         looker = Looker(row.project) if rehearse else None
         intake = Intake(actor, row.project, package, rehearse=rehearse)
         position = queries.position_of(job)
-        entries = islice(_entries(package, row, job), position, None)
+        entries = _entries(package, row, job)
+        intake.recall(islice(entries, position), queries.rows_of(job) if position else ())
         for chunk in chunks(entries, intake.names):
             if looker is not None:
                 looker.see(chunk)

@@ -220,6 +220,15 @@ class Planner:
         self.memory.labels[digest] = label
 
 
+def remember(project: Project, said: Said, digest: str, item: Item) -> None:
+    """Keep the label of an item that was done before, unless one of the same content came before it."""
+    try:
+        _, label = check_statement(project, item.label, item.note)
+    except Invalid:
+        return
+    said.setdefault(hash(digest), (hash(label), item.place))
+
+
 def _sha256(entry: Prepared) -> str:
     """Of a content that is new."""
     assert entry.content is not None
