@@ -15,8 +15,7 @@ from hardcases.imaging.limits import MAX_PIXELS, UnreadableImage, check_frames
 
 Data = bytes | mmap.mmap
 MOST_SCANS = 100  # a progressive JPEG has about ten
-JPEG_MARKS = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]", re.DOTALL)  # but those of a restart, of which a scan may have thousands
-_ALONE = frozenset({0x01, 0xD8})  # markers that nothing belongs to
+JPEG_MARKS = re.compile(rb"\xff[\x02-\xcf\xd9-\xfe]", re.DOTALL)  # but those that nothing belongs to: a scan may have thousands of restarts
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 MOST_CHUNKS = 200_000
 MOST_BLOCKS = 1_000_000
@@ -71,10 +70,11 @@ def _png(data: Data) -> None:
 def _jpeg(data: Data) -> None:
     """Every scan of a progressive JPEG goes over the whole picture once more. Profiles, previews and comments are passed over: they may hold the same bytes."""
     scans, passes, at = 0, 0, 2
-    while (found := JPEG_MARKS.search(data, at)) is not None and found[0] != b"\xff\xd9":
+    for _ in range(MOST_CHUNKS):
+        found = JPEG_MARKS.search(data, at)
+        if found is None or found[0] == b"\xff\xd9":
+            return
         marker, at = found[0][1], found.end()
-        if marker in _ALONE:
-            continue
         if marker in _PROGRESSIVE:
             height, width = struct.unpack_from(">HH", data, at + 3)
             passes = height * width
@@ -85,6 +85,7 @@ def _jpeg(data: Data) -> None:
                 "Save it anew as an ordinary JPEG, or as PNG."
             )
         at += struct.unpack_from(">H", data, at)[0]
+    raise _damaged("JPEG", f"it has more than {MOST_CHUNKS:,} parts")
 
 
 def _gif(data: Data) -> None:

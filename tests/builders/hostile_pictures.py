@@ -178,6 +178,7 @@ def odd_others() -> Named:
     yield "JPEG without tables", jpeg[:2] + jpeg[at:]
     scan = saved("JPEG", NOISE.resize((1_200, 1_200)), progressive=True)
     parts = scan.split(b"\xff\xda")
+    yield "JPEG of a million comments", scan[:2] + b"\xff\xfe\x00\x02" * 1_000_000 + scan[2:]
     yield "JPEG of ten thousand scans", scan[:-2] + (b"\xff\xda" + parts[-1][:40]) * 10_000 + b"\xff\xd9"
     gif = saved("GIF")
     yield "GIF of 65,535 × 65,535", gif[:6] + b"\xff\xff\xff\xff" + gif[10:]

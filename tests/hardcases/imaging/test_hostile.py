@@ -85,6 +85,7 @@ def test_bombs_stay_within_bounded_memory() -> None:
         ("PNG with a chunk of four gigabytes", "cut off or damaged"),
         ("PNG with a zeroed middle", "its own sums"),
         ("PNG palette that is missing", "palette is missing"),
+        ("JPEG of a million comments", "200,000 parts"),
         ("JPEG of ten thousand scans", "scans"),
         ("GIF of two thousand frames", "frames"),
         ("GIF of a million empty blocks", "blocks"),
