@@ -103,12 +103,12 @@ def sync_all(paths: Sequence[Path]) -> None:
 
 
 def _renewed(path: Path, digest: str) -> bool:
-    """Whether the file is there and whole. Its date is renewed first, so that a sweep which looks at it afterwards leaves it."""
+    """Whether the file is there and whole. Its date is renewed first, so that a sweep which looks at it afterwards leaves it. What cannot be read is not whole."""
     try:
         os.utime(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == digest
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

@@ -253,6 +253,18 @@ class DerivedTests:
         assert len(synced) == 2, "the file and its folder"
         assert local.read(path.name) == b"an original"
 
+    def test_a_copy_that_cannot_be_read_is_replaced(self, local: BlobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = blob_path(local, local.put_derived(b"a copy"))
+        before = path.stat().st_ino
+
+        def broken(*_: object) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(hashlib, "file_digest", broken)
+            assert local.put_derived(b"a copy") == path.name
+        assert path.stat().st_ino != before
+
     def test_a_copy_is_a_blob_like_any_other(self, local: BlobStore) -> None:
         digest = local.put_derived(b"a copy")
         assert local.read(digest) == b"a copy"

@@ -20,6 +20,7 @@ from hardcases.audit.models import AuditEvent
 from hardcases.blobs.store import BlobStore, get_store
 from hardcases.cases import jobs
 from hardcases.cases.models import Case
+from hardcases.errors import StorageFull
 from hardcases.imaging import pictures
 from hardcases.work.tasks import all_due
 from tests.builders.cases import a_case, a_picture, a_text, report
@@ -32,6 +33,13 @@ PATIENCE = 120  # only against hanging: a busy machine takes long to start a wor
 def do_what_is_due() -> None:
     for due in all_due():
         due.task.apply(kwargs=due.kwargs, throw=True)
+
+
+def busy_at_each(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many pictures are claimed when each is begun."""
+    held: list[int] = []
+    monkeypatch.setattr(jobs, "point", lambda _: held.append(Case.objects.filter(media_busy_until__isnull=False).count()))
+    return held
 
 
 @pytest.mark.django_db
@@ -121,56 +129,87 @@ class MediaTests:
         case.refresh_from_db()
         assert (case.media_state, case.media_failure) == ("failed", jobs.STOPPED_WORKERS)
 
-    def test_a_picture_that_stops_its_worker_does_not_take_its_neighbours_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_a_worker_was_stopped_at_is_claimed_alone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         project = a_project()
-        before, poison, after = (a_case(project, content=a_picture(size=(side, 20))) for side in (20, 30, 40))
+        cases = [a_case(project, content=a_picture(size=(side, 20))) for side in (20, 30, 40)]
+        Case.objects.update(media_attempt=1)  # as a worker leaves them that was killed while it held them
+        held = busy_at_each(monkeypatch)
+        assert jobs.make_media(*(case.pk for case in cases)) == 3
+        assert held == [1, 1, 1]
 
-        def deadly(original: bytes) -> tuple[pictures.Picture, pictures.Picture]:
+    @pytest.mark.parametrize(("error", "tries"), [(ValueError("a decoder's"), 1), (StorageFull("There is no room."), 0)])
+    def test_what_was_made_before_a_failure_is_kept_and_what_comes_after_is_given_back(
+        self, monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int
+    ) -> None:
+        project = a_project()
+        cases = [a_case(project, content=a_picture(size=(side, 20))) for side in (20, 30, 40)]
+
+        def failing(original: bytes) -> tuple[pictures.Picture, pictures.Picture]:
             if Image.open(io.BytesIO(original)).width == 30:
-                raise KeyboardInterrupt
+                raise error
             return copies(original)
 
         copies = pictures.copies
-        monkeypatch.setattr(pictures, "copies", deadly)
-        stopped = 0
-        while jobs.media_due():
-            try:
-                jobs.make_media(before.pk, poison.pk, after.pk)
-            except KeyboardInterrupt:
-                stopped += 1
-            Case.objects.update(media_busy_until=None)
-        for case in (before, poison, after):
-            case.refresh_from_db()
-        assert (stopped, poison.media_state, poison.media_failure) == (3, "failed", jobs.STOPPED_WORKERS)
-        assert [(case.media_state, case.media_attempt) for case in (before, after)] == [("ready", 2)] * 2
+        monkeypatch.setattr(pictures, "copies", failing)
+        with pytest.raises(type(error)):
+            jobs.make_media(*(case.pk for case in cases))
+        states = [(case.media_state, case.media_attempt, case.media_busy_until is None) for case in Case.objects.order_by("pk")]
+        assert states == [("ready", 1, True), ("pending", tries, False), ("pending", 0, True)]
+
+    def test_pictures_for_which_the_lease_may_not_last_are_given_back_and_claimed_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        project = a_project()
+        cases = [a_case(project, content=a_picture(size=(side, 20))) for side in (20, 30, 40)]
+        times = iter(range(0, 10_000, settings.LEASE_SECONDS))
+        monkeypatch.setattr(jobs, "monotonic", lambda: next(times))
+        held = busy_at_each(monkeypatch)
+        assert jobs.make_media(*(case.pk for case in cases)) == 3
+        assert held == [3, 2, 1]
+        assert set(Case.objects.values_list("media_state", "media_attempt")) == {("ready", 1)}
 
     def test_pictures_are_claimed_together_until_they_are_too_large(self, monkeypatch: pytest.MonkeyPatch) -> None:
         project = a_project()
         cases = [a_case(project, content=a_picture(size=(side, 20))) for side in (20, 30, 40)]
         monkeypatch.setattr(jobs, "PIXELS_HELD", 20 * 50)
-        held = []
-        monkeypatch.setattr(jobs, "point", lambda _: held.append(Case.objects.filter(media_busy_until__isnull=False).count()))
+        held = busy_at_each(monkeypatch)
         assert jobs.make_media(*(case.pk for case in cases)) == 3
         assert held == [2, 2, 1]
         assert set(Case.objects.values_list("media_state", "media_attempt", "media_busy_until")) == {("ready", 1, None)}
 
-    def test_a_copy_of_a_case_that_went_meanwhile_is_forgotten_and_its_neighbour_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        project = a_project()
-        gone, kept = (a_case(project, content=a_picture(size=(side, 20), kind="JPEG")) for side in (20, 30))
-        made: list[str] = []
+    @pytest.mark.parametrize("known", [False, True], ids=["made now", "there before"])
+    def test_a_copy_of_a_case_that_went_meanwhile_is_forgotten_unless_it_was_there_before(
+        self, monkeypatch: pytest.MonkeyPatch, known: bool
+    ) -> None:
+        project, contents = a_project(), [a_picture(size=(side, 20), kind="JPEG") for side in (20, 30)]
+        gone, kept = (a_case(project, content=content) for content in contents)
+        if known:  # as the file of an upload whose row is about to follow
+            get_store().put_bytes(pictures.copies(contents[0])[0].data)
 
-        def watched(store: BlobStore, case: Case) -> tuple[str, str]:
-            thumbnail, display = real(store, case)
-            made.append(display)
-            Case.objects.filter(pk=gone.pk).update(media_state="failed")  # by another worker, or as a part of an erasure
-            return thumbnail, display
+        def watched(store: BlobStore, case: Case) -> jobs.Made:
+            made.append(real(store, case))
+            Case.objects.filter(pk=gone.pk).update(media_state="failed")  # as a part of an erasure
+            return made[-1]
 
-        real = jobs._copies
+        real, made = jobs._copies, list[jobs.Made]()
         monkeypatch.setattr(jobs, "_copies", watched)
         assert jobs.make_media(gone.pk, kept.pk) == 2
-        assert [get_store().exists(digest) for digest in made] == [False, True]
+        assert [get_store().exists(str(item.display)) for item in made] == [known, True]
         kept.refresh_from_db()
-        assert (kept.media_state, kept.display_sha256) == ("ready", made[1])
+        assert (kept.media_state, kept.display_sha256) == ("ready", made[1].display)
+
+    def test_a_copy_that_another_worker_made_meanwhile_is_left_to_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        case = a_case(a_project(), content=a_picture(kind="JPEG"))
+
+        def overtaken(store: BlobStore, case: Case) -> jobs.Made:
+            made = real(store, case)
+            Case.objects.filter(pk=case.pk).update(media_attempt=2)  # our lease was over
+            store.put_derived(store.read(str(made.display)))  # and the other has made the same copy, but not written down
+            return made
+
+        real = jobs._copies
+        monkeypatch.setattr(jobs, "_copies", overtaken)
+        jobs.make_media(case.pk)
+        monkeypatch.undo()
+        assert get_store().exists(hashlib.sha256(pictures.copies(get_store().read(case.sha256))[0].data).hexdigest())
 
     def test_two_workers_do_not_make_the_same_copies(self) -> None:
         case = a_case(a_project())

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from hardcases.cases.actions import Decision, decide
 from hardcases.cases.bulk import Change
 from hardcases.cases.bulk_actions import start_bulk, undo_bulk
+from hardcases.cases.jobs import make_media
 from hardcases.cases.models import Case
 from hardcases.groups import actions
 from hardcases.groups.models import Group
@@ -165,3 +166,12 @@ def test_deciding_a_case_while_its_group_is_merged(project: Project, rival: Riva
     rival.end()
     assert case_of(project, 1).state == "accepted"
     recount(project)
+
+
+def test_a_picture_whose_row_somebody_changes_is_left_to_the_next_sweep(project: Project, rival: Rival) -> None:
+    Case.objects.update(media_state="pending", media_attempt=0)
+    everything = partial(make_media, *Case.objects.values_list("pk", flat=True))
+    with transaction.atomic():
+        Case.objects.select_for_update().get(pk=case_of(project, 2).pk)
+        assert rival.pool.submit(rival._do, everything).result(60) == 5
+    assert everything() == 1
