@@ -10,8 +10,10 @@ Caution = Literal["few_positives", "few_errors", "few_clusters", "few_cases", "t
 
 LEAST_CLUSTERS = 30  # 20 clusters held 90 to 93 %, 60 clusters 95 %
 LEAST_FOR_AREAS = 30  # DeLong without a score interval held 91 to 93 % with 20 positives
-LEAST_CLUSTERS_FOR_PRECISION = 100  # and with 60 clusters 92 %
-LEAST_FOR_PRECISION = 100  # average precision held 90 to 92 % with 10 to 60 positives
+LEAST_CLUSTERS_FOR_PRECISION = 100  # 92 and 93 % with 20 and 60 clusters
+LEAST_FOR_PRECISION = (
+    100  # of a class of several and averaged over classes, which are not drawn: 90 to 92 % with 10 to 60 positives; drawn 93 % and more
+)
 LEAST_FOR_MCC = 20  # over all of several classes or with clusters, where it is bootstrapped: of two models with ten positives 88 %
 LEAST_ERRORS = 10  # with clusters, where it is bootstrapped: balanced accuracy held 92 % where three cases in 200 were wrong
 LEAST_ERRORS_FOR_LOSS = 30  # losses held 80 to 92 % with up to 25 wrong cases: rare large losses are not seen yet

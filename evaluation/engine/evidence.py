@@ -15,8 +15,9 @@ from scipy import special
 from evaluation.engine.arrays import Floats
 from evaluation.engine.auc import auc_interval, difference_interval
 from evaluation.engine.compare import mcnemar_loss, tango, tango_p_below
-from evaluation.engine.intervals import exact_lower, exact_upper, expanded, expanded_p, t_quantile
+from evaluation.engine.intervals import exact_lower, exact_upper, expanded, expanded_p, seen, t_quantile
 from evaluation.engine.power import detectable_loss, floor_cases, non_inferiority_cases, psi_upper
+from evaluation.engine.resample import SAME
 
 
 class Difference(Protocol):
@@ -174,7 +175,7 @@ class MeanDifference:
 class ResampledDifference:
     """A difference with bootstrap draws (percentile bounds). Draws without width never prove or exclude anything: `spare` then answers.
 
-    Of few `units` the percentiles are expanded.
+    Of few `units` the percentiles are expanded; where that leads beyond all draws, `spare` answers too.
     """
 
     value: float
@@ -189,13 +190,14 @@ class ResampledDifference:
 
     @property
     def _flat(self) -> bool:
-        return self.draws.size == 0 or bool(np.ptp(self.draws) == 0)
+        return self.draws.size < 20 or bool(np.ptp(self.draws) <= SAME)
 
     def bounds(self, alpha: float) -> tuple[float, float]:
-        if self._flat:
+        level = expanded(1 - 2 * alpha, self.units)
+        if self._flat or not seen(level, self.draws.size):
             low, high = self.spare.bounds(alpha)
             return min(low, self.value), max(high, self.value)
-        tail = (1 - expanded(1 - 2 * alpha, self.units)) / 2
+        tail = (1 - level) / 2
         low, high = np.quantile(self.draws, [tail, 1 - tail])
         return min(float(low), self.value), max(float(high), self.value)
 

@@ -164,7 +164,7 @@ def _score_difference(part: Artefact, metric: Metric, new: Scored, old: Scored, 
         ours, theirs = (part.scores.drawn(metric, arm, side) for arm, side in zip(part.comparison.artefacts, (new, old), strict=True))
         if stratum in ours and stratum in theirs:
             draws = _sign(metric) * (ours[stratum] - theirs[stratum])
-            units = float(part.scores.units(new)[stratum]) if on_class else np.inf
+            units = float(part.scores.units(metric)[stratum])
             return ResampledDifference(value=value, draws=draws[~np.isnan(draws)], n=n, spare=spare, units=units)
     variance = float(part.scores.difference_variance(new, old)[stratum])
     if part.scores.few(metric, new, old)[stratum]:

@@ -30,24 +30,28 @@ def t_quantile(level: float, degrees: ArrayLike) -> Floats:
     return np.where(np.isfinite(degrees), special.stdtrit(finite, 0.5 + level / 2), normal_quantile(level))
 
 
-BEYOND_DRAWS = 1e-6  # of all draws in one tail: what a quantile of it says is their end
-
-
 def expanded(level: float, units: float) -> float:
     """The level at which percentiles of draws of few units are read: of a mean they give Student's t then (Hesterberg 2015, "expanded percentile").
 
-    Draws scatter like a sum over n where it should be n - 1, and their tails are a normal's. `level` as it is below two units and without bound.
+    Draws scatter like a sum over n where it should be n - 1, and their tails are a normal's. `level` as it is where there are any number of units, 1 below two.
     """
-    if not 2 <= units < np.inf:
+    if units == np.inf:
         return level
-    return float(1 - 2 * max(special.ndtr(-np.sqrt(units / (units - 1)) * t_quantile(level, units - 1)), BEYOND_DRAWS))
+    return float(1 - 2 * special.ndtr(-np.sqrt(units / (units - 1)) * t_quantile(level, units - 1))) if units >= 2 else 1.0
 
 
 def expanded_p(p: float, units: float) -> float:
     """The same of a one-sided p: below (1 - level) / 2 where the interval read at `expanded(level, units)` lies beyond the limit."""
-    if not 2 <= units < np.inf:
+    if units == np.inf:
         return p
+    if units < 2:
+        return 1.0
     return float(special.stdtr(units - 1, special.ndtri(p) / np.sqrt(units / (units - 1))))
+
+
+def seen(level: float, draws: int) -> bool:
+    """Whether so many draws have quantiles at both ends of an interval of this level, or only their least and largest."""
+    return (1 - level) / 2 * (1 + draws) >= 1
 
 
 def counts(k: ArrayLike, n: ArrayLike) -> Pair:

@@ -217,6 +217,17 @@ class Ranked:
             return np.asarray(np.cumsum(self.ranking.fresh, dtype=np.int32))
         return np.asarray(self.ranking.levels()[self.block.rows[order]])
 
+    @cached_property
+    def holders(self) -> tuple[Ints, Ints]:
+        """Per stratum the clusters (cases that stand alone) that hold a positive, and those that hold another case."""
+        units, steps = self.block.units, self.steps
+        if units is None:
+            return steps.positives, steps.negatives
+        present = units.totals(self.block.pick(self.positive))
+        counts = (np.bincount(units.stratum, holds, steps.size) for holds in (present > 0, units.totals() > present))
+        ours, theirs = (found.astype(np.int64) for found in counts)
+        return ours, theirs
+
     def rows(self, held: Floats, tied: Floats, gap: Floats, head: Floats) -> Floats:
         """A value for each row (rows,): of a step's positives and tied negatives, of the negatives in its gap, of a stratum's `head`."""
         steps, order = self.steps, self._by_score()
@@ -255,12 +266,7 @@ class Influence:
 
     def _factors(self) -> tuple[Floats, Floats]:
         """sqrt(m / (m - 1)) per stratum for positives and negatives, m the clusters that hold one; NaN where m < 2."""
-        units, steps = self.ranked.block.units, self.ranked.steps
-        ours, theirs = steps.positives, steps.negatives
-        if units is not None:
-            present = units.totals(self.ranked.block.pick(self.ranked.positive))
-            ours = np.bincount(units.stratum, present > 0, steps.size).astype(np.int64)
-            theirs = np.bincount(units.stratum, units.totals() > present, steps.size).astype(np.int64)
+        ours, theirs = self.ranked.holders
         return np.sqrt(ratio(ours, ours - 1)), np.sqrt(ratio(theirs, theirs - 1))
 
     @property

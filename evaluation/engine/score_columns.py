@@ -21,7 +21,17 @@ from evaluation.engine.data import Arm, Comparison
 from evaluation.engine.draws import MOST_DRAWN, Draws, kinds_of, units_by_content
 from evaluation.engine.estimates import Column, Estimate, Gap, Settings, nothing
 from evaluation.engine.figures import FlipFigures, flips_of_hits
-from evaluation.engine.intervals import Pair, clopper_pearson, clustered_share, expanded, expanded_p, normal_quantile, t_quantile, wilson
+from evaluation.engine.intervals import (
+    Pair,
+    clopper_pearson,
+    clustered_share,
+    expanded,
+    expanded_p,
+    normal_quantile,
+    seen,
+    t_quantile,
+    wilson,
+)
 from evaluation.engine.metrics import Metric
 from evaluation.engine.precision import logit_interval
 from evaluation.engine.ranked import influence_variance
@@ -86,7 +96,7 @@ class ScoreColumns:
             found = self._bootstrap(metric, side, stratum, draws, level)
             if not np.isnan(found[0]):
                 low[stratum], high[stratum] = found
-                methods[stratum] = "bca" if metric.name == "average_precision" else "bootstrap percentile, centred"
+                methods[stratum] = "bca, expanded" if metric.name == "average_precision" else "bootstrap percentile, centred"
             else:
                 exact = clopper_pearson(side.value[stratum] * side.smaller[stratum], side.smaller[stratum], level)
                 low[stratum], high[stratum] = float(exact[0]), float(exact[1])
@@ -228,7 +238,9 @@ class ScoreColumns:
         if metric.name == "average_precision":
             resample, here = self.draws(stratum, within_labels=True), self.members()[stratum]
             units = resample.totals(side.influence(scaled=False)[here])
-            wide = expanded(level, self.units(side)[stratum])
+            wide = expanded(level, self.units(metric)[stratum])
+            if not seen(wide, draws.size):
+                return np.nan, np.nan
             low, high = bca(draws[None], np.array([value]), (value - units)[None], np.ones(units.size, dtype=np.int64), wide)
             return float(low[0]), float(high[0])
         if np.ptp(draws) == 0:
@@ -255,7 +267,7 @@ class ScoreColumns:
         for s, ours in (drawn[0] if drawn else {}).items():
             if s in drawn[1]:
                 common = ours - drawn[1][s]
-                units = self.units(new)[s] if metric.name == "average_precision" else math.inf
+                units = self.units(metric)[s]
                 low[s], high[s], p[s], methods[s] = self._drawn_gap(
                     common[~np.isnan(common)], self._spare(metric, new), s, difference[s], units
                 )
@@ -293,21 +305,26 @@ class ScoreColumns:
             return *tango(0, 0, new.smaller, self.settings.level), "tango on the class"
         return *self.spare(), "tango on flips"
 
-    def units(self, side: Scored) -> Floats:
-        """Per stratum what average precision stands on: cases of the class, or clusters where these are fewer."""
-        return np.minimum(side.smaller, side.degrees + 1)
+    def units(self, metric: Metric) -> Floats:
+        """Per stratum what draws stand on: of average precision the clusters (cases that stand alone) that hold a case of the class, or those that hold another
+        one, whichever are fewer. Others are not expanded.
+        """
+        if metric.name != "average_precision" or metric.index is None:
+            return np.full(self.block.size, np.inf)
+        return np.minimum(*self.scorer.ranked(self.comparison.artefacts[0], metric.index).holders).astype(np.float64)
 
     def _drawn_gap(
         self, common: Floats, spare: tuple[Floats, Floats, str], stratum: int, value: float, units: float
     ) -> tuple[float, float, float, str]:
-        """Percentiles of common draws, and the p at which they would just exclude 0; `spare` where they have no width."""
-        if common.size < max(20, self.settings.resamples // 2) or np.ptp(common) <= SAME:
+        """Percentiles of common draws, and the p at which they would just exclude 0; `spare` where they have no width or do not reach so far."""
+        level = expanded(self.settings.level, units)
+        if common.size < max(20, self.settings.resamples // 2) or np.ptp(common) <= SAME or not seen(level, common.size):
             least, most, method = spare
             return min(float(least[stratum]), value), max(float(most[stratum]), value), 1.0, method
-        low, high = percentiles(common, expanded(self.settings.level, units))
+        low, high = percentiles(common, level)
         beyond = min(int((common <= 0).sum()), int((common >= 0).sum()))
         p = 2 * expanded_p(min((1 + beyond) / (1 + common.size), 0.5), units)
-        return min(low, value), max(high, value), p, "bootstrap percentile"
+        return min(low, value), max(high, value), p, "bootstrap percentile" if units == np.inf else "bootstrap percentile, expanded"
 
     def hit_flips(self, metric: Metric) -> FlipFigures:
         """Newly wrong and newly right of a metric that is a proportion over all cases."""

@@ -16,6 +16,7 @@ from evaluation.engine.intervals import (
     exact_upper,
     expanded,
     expanded_p,
+    seen,
     t_quantile,
     wilson,
 )
@@ -82,16 +83,22 @@ class ClusteredShareTests:
         assert 0.90 <= np.mean(covered) <= 0.99
 
 
-@given(st.floats(0.5, 0.99), st.integers(3, 500))
+@given(st.floats(0.5, 0.99), st.integers(5, 500))
 def test_percentiles_of_few_units_read_at_the_expanded_level_are_students_of_a_mean(level: float, units: int) -> None:
     scatter = np.sqrt((units - 1) / units)  # of a bootstrapped mean, in standard errors
     end = special.ndtri(0.5 + expanded(level, units) / 2) * scatter
-    assert end == pytest.approx(t_quantile(level, units - 1), rel=1e-6) or end > 4.7 * scatter  # beyond all draws
+    assert end == pytest.approx(t_quantile(level, units - 1), rel=1e-6)
     # the two-sided p of a mean at that end is 1 - level: what excludes 0 and what is significant is the same
     plain = special.ndtr(-t_quantile(level, units - 1) / scatter)
     assert 2 * expanded_p(float(plain), units) == pytest.approx(1 - level, rel=1e-6)
 
 
-@pytest.mark.parametrize("units", [0, 1, math.inf])
-def test_nothing_is_expanded_without_units_to_go_by(units: float) -> None:
-    assert (expanded(0.9, units), expanded_p(0.2, units)) == (0.9, 0.2)
+@pytest.mark.parametrize(("units", "told"), [(2, False), (3, False), (4, False), (5, True), (math.inf, True)])
+def test_two_thousand_draws_of_four_units_do_not_reach_as_far_as_they_are_read(units: float, told: bool) -> None:
+    assert seen(expanded(0.95, units), 2000) == told
+    assert (2 * expanded_p(1 / 2001, units) <= 0.05) == told
+
+
+def test_nothing_is_expanded_where_there_are_units_enough_and_one_unit_says_nothing() -> None:
+    assert (expanded(0.9, math.inf), expanded_p(0.2, math.inf)) == (0.9, 0.2)
+    assert (expanded(0.9, 1), expanded_p(0.2, 1)) == (1.0, 1.0)

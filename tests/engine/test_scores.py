@@ -1,19 +1,23 @@
 """Metrics of scores against scikit-learn, on random and awkward data: ties, few cases, weights, several classes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import special
 from sklearn import metrics as sk
 
 from evaluation.engine import Stratum, arm, comparison_of, values
 from evaluation.engine.auc import auc_of, partial_auc_of
-from evaluation.engine.data import Task
+from evaluation.engine.data import Comparison, Task
 from evaluation.engine.precision import drawn_precision, precision_of
 from evaluation.engine.probabilities import losses, places
 from evaluation.engine.ranked import Ranked, RankMetric
 from evaluation.engine.ranking import rank
+from evaluation.engine.report import report
 from evaluation.engine.strata import Grouping, blocks
 from tests.engine.build import BINARY, DIGITS, comparison, scores
 
@@ -150,3 +154,39 @@ class NoProbabilityTests:
         assert {said[name] for name in ("brier", "log_loss", "ece", "ece_debiased", "average_precision", "partial_roc_auc")} == {
             "1 prediction missing"
         }
+
+
+def two_models(seed: int, positives: int, others: int, *, per_cluster: int = 1) -> Comparison:
+    """Of equal quality; positives stand in clusters of `per_cluster`, other cases alone."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat([1, 0], [positives, others])
+    clusters = np.r_[np.arange(positives) // per_cluster, positives + np.arange(others)]
+    shared = rng.normal(0, 1, truth.size) + 2 * truth
+    arms = [arm(BINARY, truth.size, truth, special.expit(shared + rng.normal(0, 0.7, truth.size))) for _ in range(2)]
+    return comparison_of(BINARY, truth, arms[:1], arms[1:], clusters=clusters)
+
+
+def precision_gap(found: Comparison) -> dict[str, Any]:
+    made = report(found, [], seed=b"few", only=["average_precision"])["metrics"]
+    (entry,) = (entry for entry in made if entry["metric"] == "average_precision")
+    return dict(entry["difference"])
+
+
+@pytest.mark.parametrize(
+    ("positives", "others", "per_cluster"), [(40, 160, 10), (120, 4, 1), (3, 60, 1)], ids=["four patients", "four others", "three cases"]
+)
+def test_draws_of_four_units_prove_no_difference_of_average_precision(positives: int, others: int, per_cluster: int) -> None:
+    for seed in range(12):
+        gap = precision_gap(two_models(seed, positives, others, per_cluster=per_cluster))
+        assert (gap["method"], gap["p"]) == ("tango on the class", 1.0)
+        assert gap["low"] < 0 < gap["high"]
+
+
+@pytest.mark.parametrize(("positives", "others", "per_cluster"), [(30, 100, 5), (60, 8, 1), (6, 60, 1), (200, 200, 1)])
+def test_a_difference_of_average_precision_is_significant_where_its_interval_excludes_0(
+    positives: int, others: int, per_cluster: int
+) -> None:
+    for seed in range(25):
+        gap = precision_gap(two_models(seed, positives, others, per_cluster=per_cluster))
+        assert gap["method"] == "bootstrap percentile, expanded"
+        assert (gap["p"] <= 0.05) == (gap["low"] > 0 or gap["high"] < 0) or gap["p"] == pytest.approx(0.05, abs=0.004)
