@@ -49,12 +49,12 @@ def rank(scores: ArrayLike) -> Ranking:
     wrong = np.flatnonzero(~np.isfinite(values))
     if wrong.size:
         raise BadInput(f"row {wrong[0]}: the score is not finite")
-    order = ascending(values)
-    return Ranking(order.astype(np.int32, copy=False), changes(values.take(order)))
+    order, ordered = ascending(values)
+    return Ranking(order.astype(np.int32, copy=False), changes(ordered))
 
 
-def ascending(values: Floats) -> Ints:
-    """The rows (n,) of finite `values` by rising value, equal ones by row.
+def ascending(values: Floats) -> tuple[NDArray[np.integer[Any]], Floats]:
+    """(The rows (n,) of finite `values` by rising value, equal ones by row; the values in that order).
 
     Rows are dealt out twice, by the lower and by the upper half of 32 bits that say where the value lies between the least and the largest:
     rounding never turns two of them around. Runs of rows that share all 32 bits are put in order afterwards.
@@ -63,21 +63,23 @@ def ascending(values: Floats) -> Ints:
     with np.errstate(all="ignore"):
         scale = np.float64(HALF**2 - 1) / np.float64(high - low)
     if values.size < WORTH_DEALING or not (0 < high - low < np.inf and np.isfinite(scale)):
-        return np.argsort(values, kind="stable")
+        order = np.argsort(values, kind="stable")
+        return order, values[order]
     keys = ((values - low) * scale).astype(np.uint32)
     _, rows, upper = dealt((keys % HALF).astype(np.int32), HALF, (keys // HALF).astype(np.int32))
     order = dealt(upper, HALF, rows)[2]
     ordered = values.take(order)
     wrong = np.flatnonzero(ordered[1:] < ordered[:-1])
     if not wrong.size:
-        return order
+        return order, ordered
     keys = keys.take(order)
     runs = np.unique(keys[wrong])
     first, last = np.searchsorted(keys, runs), np.searchsorted(keys, runs, side="right")
     n = last - first
     places = np.arange(n.sum()) + np.repeat(first - np.cumsum(n) + n, n)
-    order[places] = order[places][np.argsort(ordered[places], kind="stable")]
-    return order
+    within = places[np.argsort(ordered[places], kind="stable")]
+    order[places], ordered[places] = order[within], ordered[within]
+    return order, ordered
 
 
 def dealt(codes: NDArray[np.integer[Any]], size: int, values: NDArray[Any]) -> tuple[Ints, NDArray[np.integer[Any]], NDArray[Any]]:

@@ -60,9 +60,10 @@ def test_value_and_paired_variance_equal_the_definition(seed: int, n: int, decim
 def test_scores_are_in_order_to_their_last_bit(seed: int, n: int, scale: float, centre: float) -> None:
     rng = np.random.default_rng(seed)
     scores = rng.choice([0.0, -0.0, 1.0], n) * rng.normal(0, 1, n) * scale + rng.choice([0.0, centre], n)
-    order = ascending(scores)
+    order, ordered = ascending(scores)
     assert np.array_equal(np.sort(order), np.arange(n))
     assert np.array_equal(scores[order], np.sort(scores))
+    assert np.array_equal(ordered, scores[order])
     assert np.array_equal(rank(scores).levels(), np.unique(scores, return_inverse=True)[1])
 
 

@@ -138,7 +138,7 @@ def match(
 def _sorted(predicted: Predictions, width: int, most: int | None) -> tuple[Ints, Ints, Ints, Ints]:
     """Detections by image, class and falling score: (rows, group of each, place within the group), and the order by score alone."""
     order = np.argsort(narrow(predicted.image), kind="stable")
-    order = order[ascending(0.0 - predicted.scores[order])]  # not their negative: 0 would come before -0
+    order = order[ascending(0.0 - predicted.scores[order])[0]]  # not their negative: 0 would come before -0
     turn, group = _gathered((predicted.image * width + predicted.label)[order])
     by_score = np.empty_like(turn)
     by_score[turn] = np.arange(turn.size)
