@@ -13,7 +13,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 
 from evaluation.engine.arrays import BadInput
-from evaluation.engine.evidence import AucLevel, Difference, FlipDifference, Level, ShareLevel
+from evaluation.engine.evidence import AucLevel, Difference, Level
 from evaluation.engine.multiplicity import holm
 from evaluation.engine.sanity import Finding
 
@@ -57,7 +57,8 @@ class StratumEvidence:
 
     `n` counts the cases that the metric is about; `clusters` is None where every case stands alone. `undefined` says why there is no
     number; `invalid` counts non-finite answers of a served model, which make the stratum an error. `min_n` is the stratum's own minimum
-    where the check has none.
+    where the check has none. `limits` are the least and the largest value of the metric itself, not turned round: of a share unless stated, infinite for a
+    metric in units of its own.
     """
 
     stratum: str
@@ -68,6 +69,7 @@ class StratumEvidence:
     undefined: str | None = None
     invalid: int = 0
     min_n: int = 0
+    limits: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,22 +144,21 @@ def judge(check: Check, evidence: Sequence[StratumEvidence], *, accepted: Collec
     if check.kind not in rules:
         raise BadInput(f"a check of kind {check.kind!r} is not judged on strata; one of {', '.join(rules)} is")
     for item in evidence:
-        refuse_percent(check, isinstance(item.difference, FlipDifference), isinstance(item.level, (ShareLevel, AucLevel)))
+        refuse_percent(check, *item.limits)
     p = np.array([_p(check, item) for item in evidence], dtype=np.float64)
     adjusted = holm(p)
     verdicts = [_refused(check, item) or rules[check.kind](check, item, p[i], adjusted[i]) for i, item in enumerate(evidence)]
     return family(check, verdicts, accepted)
 
 
-def refuse_percent(check: Check, differs_by_share: bool, is_share: bool) -> None:
-    """Shares differ by 1 at most: a margin of 5 would always pass. Metrics in units of their own may have any."""
-    for given, name, value in (
-        (differs_by_share, "margin", check.margin),
-        (differs_by_share, "eps", check.eps),
-        (is_share, "floor", check.floor),
-    ):
-        if given and value > 1:
-            raise BadInput(f"check {check.name!r}: a {name} of {value:g} is more than all cases; {value:g} percent are {value / 100:g}")
+def refuse_percent(check: Check, low: float, high: float) -> None:
+    """A metric between `low` and `high` differs by `high` - `low` at most: of a share a margin of 5 would always pass. Infinite limits allow anything."""
+    for name, value, most in (("margin", check.margin, high - low), ("eps", check.eps, high - low), ("floor", check.floor, high)):
+        if value > most:
+            raise BadInput(
+                f"check {check.name!r}: a {name} of {value:g} is beyond a metric that lies between {low:g} and {high:g}; "
+                f"{value:g} percent are {value / 100:g}"
+            )
 
 
 def _p(check: Check, item: StratumEvidence) -> float:

@@ -53,6 +53,7 @@ def gather(
 def _evidence(
     part: Artefact,
     block: Block,
+    metric: Metric,
     stratum: int,
     *,
     n: int,
@@ -65,7 +66,14 @@ def _evidence(
     invalid = 0 if bad is None else int(bad[block.rows[part.recipes.members[stratum]]].sum())
     grouped = clusters if clusters < n else None
     return StratumEvidence(
-        stratum=block.names[stratum], n=n, clusters=grouped, undefined=undefined, invalid=invalid, difference=difference, level=level
+        stratum=block.names[stratum],
+        n=n,
+        clusters=grouped,
+        undefined=undefined,
+        invalid=invalid,
+        difference=difference,
+        level=level,
+        limits=(metric.low, metric.high),
     )
 
 
@@ -75,7 +83,9 @@ def _share(part: Artefact, block: Block, metric: Metric, stratum: int) -> Stratu
     share = part.shares[0]
     n, clusters = int(share.n[row, stratum]), int(share.clusters[row, stratum])
     if not n:
-        return _evidence(part, block, stratum, n=0, clusters=0, undefined=metric.reason(part.comparison.task), difference=None, level=None)
+        return _evidence(
+            part, block, metric, stratum, n=0, clusters=0, undefined=metric.reason(part.comparison.task), difference=None, level=None
+        )
     value = float(share.value[row, stratum])
     effect = n / float(share.effective[row, stratum])
     level = ShareLevel(share=value if metric.higher_is_better else 1 - value, n=n, design_effect=effect)
@@ -85,7 +95,7 @@ def _share(part: Artefact, block: Block, metric: Metric, stratum: int) -> Stratu
             difference = _flips(part, metric, stratum)
         else:
             (difference,) = part.differences(Values(part.sample(stratum), [metric]), stratum)
-    return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
+    return _evidence(part, block, metric, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
 
 
 def _flips(part: Artefact, metric: Metric, stratum: int) -> FlipDifference:
@@ -108,15 +118,15 @@ def _of_flips(flips: FlipFigures, row: int, metric: Metric, stratum: int) -> Fli
 def _table(part: Artefact, block: Block, metric: Metric, stratum: int) -> StratumEvidence:
     n, clusters = int(block.n[stratum]), int(block.clusters_per_stratum[stratum])
     if not n:
-        return _evidence(part, block, stratum, n=0, clusters=0, undefined="no cases", difference=None, level=None)
+        return _evidence(part, block, metric, stratum, n=0, clusters=0, undefined="no cases", difference=None, level=None)
     values = Values(part.sample(stratum), [metric])
     value = float(values.observed[0][0])
     if np.isnan(value):
         why = metric.reason(part.comparison.task)
-        return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=why, difference=None, level=None)
+        return _evidence(part, block, metric, stratum, n=n, clusters=clusters, undefined=why, difference=None, level=None)
     level = ResampledLevel(value=value, lower_upper=partial(_table_bounds, values))
     difference = part.differences(values, stratum)[0] if part.comparison.baseline else None
-    return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
+    return _evidence(part, block, metric, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
 
 
 def _table_bounds(values: Values, alpha: float) -> tuple[float, float]:
@@ -129,12 +139,12 @@ def _score(part: Artefact, block: Block, metric: Metric, stratum: int) -> Stratu
     new, *rest = part.scored(metric)
     if np.isnan(new.value[stratum]):
         why = new.undefined[stratum] if n else "no cases"
-        return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=why, difference=None, level=None)
+        return _evidence(part, block, metric, stratum, n=n, clusters=clusters, undefined=why, difference=None, level=None)
     difference = None
     if rest and not np.isnan(rest[0].value[stratum]):
         difference = _score_difference(part, metric, new, rest[0], stratum)
     level = _score_level(part, metric, new, stratum)
-    return _evidence(part, block, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
+    return _evidence(part, block, metric, stratum, n=n, clusters=clusters, undefined=None, difference=difference, level=level)
 
 
 def _score_level(part: Artefact, metric: Metric, new: Scored, stratum: int) -> Level:

@@ -82,7 +82,7 @@ def judge_tallies(check: Check, tallies: Tallies) -> list[CheckResult]:
     """The verdict of `check` over all strata of `tallies`, for each outcome. Equal to `gates.judge` on the same counts."""
     if check.kind not in JUDGED:
         raise BadInput(f"a check of kind {check.kind!r} is not judged on strata; one of {', '.join(JUDGED)} is")
-    refuse_percent(check, True, True)
+    refuse_percent(check, 0.0, 1.0)
     least = np.where(check.min_n, check.min_n, tallies.minimum)
     few = [
         too_few(check, int(n), None if np.isinf(clusters) else int(clusters), int(minimum)) if n else "no_cases"

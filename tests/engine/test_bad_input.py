@@ -144,7 +144,10 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "markers of others": (lambda: delong([[1, 2], [3, 4]], [1, 0, 1]), "one row for each case"),
     "a margin in percent": (lambda: judge(Check(name="x", kind="no_regression", margin=5), THEIRS), "5 percent are 0.05"),
     "a size in percent": (lambda: judge(Check(name="x", kind="no_proven_loss", eps=2), THEIRS), "an? eps of 2"),
-    "a floor in percent": (lambda: judge(Check(name="x", kind="floor", floor=85), THEIRS), "a floor of 85 is more than all cases"),
+    "a floor in percent": (
+        lambda: judge(Check(name="x", kind="floor", floor=85), THEIRS),
+        "a floor of 85 is beyond a metric that lies between 0 and 1",
+    ),
     "a floor in percent of tallies": (lambda: judge_tallies(Check(name="x", kind="floor", floor=85), NOTHING), "a floor of 85"),
     "a negative margin": (lambda: Check(name="x", kind="no_regression", margin=-0.05), "check 'x': margin and eps are sizes"),
     "an infinite floor": (lambda: Check(name="x", kind="floor", floor=np.inf), "the floor is finite"),

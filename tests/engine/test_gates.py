@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
+from evaluation.engine.arrays import BadInput
+from evaluation.engine.data import Task
 from evaluation.engine.evidence import AucLevel, FlipDifference, NormalDifference, ResampledDifference, ShareLevel
 from evaluation.engine.gates import Check, CheckResult, Result, StratumEvidence, coverage, judge, overall, sane
+from evaluation.engine.gather import gather
+from evaluation.engine.metrics import registry
 from evaluation.engine.sanity import Finding
+from tests.engine.build import BINARY, DIGITS, SEED, comparison
 
 # newly wrong, newly right and n of the built-in demo's second model, stratum by stratum
 DEMO = {
@@ -230,3 +235,22 @@ def test_coverage_and_sanity() -> None:
 )
 def test_overall(checks: list[tuple[str, str]], verdict: str) -> None:
     assert overall([(role, Result(result)) for role, result in checks]) == verdict
+
+
+@pytest.mark.parametrize("task", [BINARY, DIGITS], ids=["two classes", "several"])
+def test_percent_is_refused_of_every_metric_with_a_finite_range(task: Task) -> None:
+    """A margin of 5 let a model pass that had lost everything, wherever the difference was not one of flips."""
+    found = comparison(task, n=60)
+    for metric in (each for each in registry(task) if each.index in {None, 1}):
+        evidence = gather(found, metric.id, seed=SEED, resamples=20)
+        width = metric.high - metric.low
+        for beyond in (Check(name="x", kind="no_regression", margin=5), Check(name="x", kind="no_proven_loss", eps=5)):
+            if np.isfinite(width):
+                with pytest.raises(BadInput, match="5 percent are"):
+                    judge(beyond, evidence)
+            else:
+                assert judge(beyond, evidence).strata[0].estimate is not None, metric.id
+        if np.isfinite(width):
+            with pytest.raises(BadInput, match="a floor of 85 is beyond a metric that lies between"):
+                judge(Check(name="x", kind="floor", floor=85), evidence)
+            assert judge(Check(name="x", kind="no_regression", margin=width), evidence).result in set(Result), metric.id

@@ -46,13 +46,14 @@ def _evidence(
     n = objects if metric.coco or metric.name == "recall" else images.size
     clusters = int((sample.tallies[0][:, OBJECTS, column] > 0).sum()) if n == objects else sample.units
     grouped = clusters if clusters < n else None
+    limits = (0.0, metric.high)
     value = float(sample.observed[0][metric.row, column]) if images.size else np.nan
     if np.isnan(value):
         why = _undefined(metric, sample, detection)
-        return StratumEvidence(stratum=name, n=n, clusters=grouped, undefined=why, invalid=invalid)
+        return StratumEvidence(stratum=name, n=n, clusters=grouped, undefined=why, invalid=invalid, limits=limits)
     difference = _difference(sample, metric, column, n) if len(arms) > 1 else None
     level = _level(sample, metric, column, value)
-    return StratumEvidence(stratum=name, n=n, clusters=grouped, difference=difference, level=level, invalid=invalid)
+    return StratumEvidence(stratum=name, n=n, clusters=grouped, difference=difference, level=level, invalid=invalid, limits=limits)
 
 
 def _undefined(metric: Metric, sample: Sample, detection: Detection) -> str:

@@ -190,6 +190,9 @@ def test_checks_judge_the_evidence() -> None:
         assert judge(generous, [evidence]).result is Result.PASS
         assert judge(harsh, [evidence]).result is Result.NOT_ENOUGH or evidence.difference.estimate > 0
         assert (evidence.level is None) == (name == "coco_ap")  # no floor stands on an AP
+        if name != "fp_per_image":
+            with pytest.raises(BadInput, match="5 percent are"):
+                judge(Check(name="c", kind="no_regression", margin=5), [evidence])
     (shares,) = gather_detection(found, "recall", everything, seed=SEED, resamples=60)
     assert judge(Check(name="f", kind="floor", floor=0.01), [shares]).result is Result.PASS
     assert judge(Check(name="f", kind="floor", floor=0.99), [shares]).result is Result.FAIL
