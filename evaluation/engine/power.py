@@ -19,9 +19,9 @@ def non_inferiority_cases(psi: float, margin: float, *, alpha: float = 0.05, pow
     """Cases needed to show "not worse than `margin`" when nothing changed and a share `psi` of the cases flips.
 
     Inverts Tango's bound at the outcome that is only reached or beaten with probability `power`: d = -z_power * sqrt(psi / n), but never
-    better than no flip at all. None where more than 10 million would be needed or the margin is not positive.
+    better than no flip at all. None where more than 10 million would be needed or the margin is 0. Raises BadInput for a psi or a margin that is no share.
     """
-    _share("psi", psi)
+    _share("psi", psi), _share("margin", margin)
     open_share("alpha", alpha), open_share("power", power)
     if not margin > 0:
         return None
@@ -43,10 +43,11 @@ def psi_upper(flips: float, n: float, confidence: float = 0.8) -> float:
 def floor_cases(share: float, floor: float, *, alpha: float = 0.05, power: float = 0.8, design_effect: float = 1.0) -> int | None:
     """Cases needed to prove a proportion at least `floor` when it is `share`.
 
-    The smallest number that has this power, as in the tables of exact single-stage designs (A'Hern 2001); beyond 2,000, where the power no longer goes up
-    and down with each case, by bisection. None where the share is not above the floor (more cases cannot help).
+    Up to 2,000 the smallest number that has this power, as in the tables of exact single-stage designs (A'Hern 2001). Beyond, a number that has it, found by
+    bisection: power goes up and down with each case, so that some percent fewer may have it too. None where the share is not above the floor (more cases
+    cannot help). Raises BadInput for a share or a floor that is none.
     """
-    _share("share", share)
+    _share("share", share), _share("floor", floor)
     open_share("alpha", alpha), open_share("power", power)
     if not share > floor:
         return None

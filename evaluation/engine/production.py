@@ -13,7 +13,7 @@ from scipy import special
 
 from evaluation.engine.arrays import BadInput, Floats, floats, optional, ratio
 from evaluation.engine.data import cluster_codes
-from evaluation.engine.intervals import counts, normal_quantile, ratio_variance, t_quantile, wilson
+from evaluation.engine.intervals import ROUNDING, counts, normal_quantile, ratio_variance, t_quantile, wilson
 
 SHARES_SUM = 1e-6
 
@@ -36,14 +36,15 @@ def post_stratified(
 
     `shares` (H,): the strata's shares of production, at least 0 and adding up to 1; they are taken as known. `values`, `variances` (H,):
     the metric in each stratum and its sampling variance, NaN where undefined. A stratum that production has and the test set cannot
-    measure leaves the whole undefined: its share is not spread over the others. Raises BadInput for shares that are none.
+    measure leaves the whole undefined: its share is not spread over the others. Raises BadInput for shares that are none and values outside [low, high].
     """
     w, m, v = (np.atleast_1d(floats(column)) for column in (shares, values, variances))
     if not w.shape == m.shape == v.shape or w.ndim != 1:
         raise BadInput(
             f"shares, values and variances have shapes {w.shape}, {m.shape} and {v.shape}, but there is one of each for a stratum"
         )
-    for fault, at, what in ((~(w >= 0), w, "a share"), (v < 0, v, "a variance")):
+    outside = (m < low - ROUNDING) | (m > high + ROUNDING)
+    for fault, at, what in ((~(w >= 0), w, "a share"), (outside, m, f"a value between {low:g} and {high:g}"), (v < 0, v, "a variance")):
         wrong = np.flatnonzero(fault)
         if wrong.size:
             raise BadInput(f"row {wrong[0]}: {at[wrong[0]]} is not {what}")

@@ -56,17 +56,25 @@ def test_a_floor_needs_what_an_exact_single_stage_design_needs(floor: float, sha
     assert stats.binom.sf(least - 1, n, share) >= 0.8
 
 
+def power_of_a_floor(n: int, floor: float, share: float) -> float:
+    """By enumeration: the chance that so many of n are right that the floor is proven."""
+    least = np.arange(n + 1)
+    allowed = least[stats.binom.sf(least - 1, n, floor) <= 0.05]
+    return float(stats.binom.sf(allowed[0] - 1, n, share)) if allowed.size else 0.0
+
+
 def test_no_smaller_number_of_cases_has_the_power() -> None:
     """Every smaller one, by enumeration: power goes up and down with each case, so that bisection alone finds a larger one."""
-
-    def power(n: int, floor: float, share: float) -> float:
-        least = np.arange(n + 1)
-        allowed = least[stats.binom.sf(least - 1, n, floor) <= 0.05]
-        return float(stats.binom.sf(allowed[0] - 1, n, share)) if allowed.size else 0.0
-
     for floor, share in ((0.05, 0.2), (0.62, 0.81), (0.9, 0.97), (0.5, 0.6)):
         found = floor_cases(share, floor)
-        assert power(found, floor, share) >= 0.8 > max(power(n, floor, share) for n in range(1, found))
+        assert power_of_a_floor(found, floor, share) >= 0.8 > max(power_of_a_floor(n, floor, share) for n in range(1, found))
+
+
+def test_beyond_two_thousand_cases_some_percent_fewer_may_do() -> None:
+    found, smallest = floor_cases(0.95, 0.94), 3242
+    assert power_of_a_floor(smallest, 0.94, 0.95) >= 0.8 > power_of_a_floor(smallest - 1, 0.94, 0.95)
+    assert power_of_a_floor(found, 0.94, 0.95) >= 0.8
+    assert smallest <= found < 1.05 * smallest
 
 
 def test_edges_of_sample_size() -> None:
