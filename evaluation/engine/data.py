@@ -4,6 +4,7 @@ import operator
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -125,14 +126,22 @@ def label_codes(labels: ArrayLike, task: Task, cases: int, *, least: int = 0) ->
 
 
 def _named(labels: ArrayLike, task: Task) -> NDArray[Any]:
-    """Labels with the names of classes replaced by their codes. What is no text stays as it is. Raises BadInput for another name."""
+    """Labels with the names of classes replaced by their codes. What is no text stays as it is.
+
+    Raises BadInput for another name, and for a code among names: where classes are called 1 and 2, a 1 beside a "1" would be the class 2.
+    """
     known = {name: code for code, name in enumerate(task.classes)}
     values = np.array(labels, dtype=object)  # a list may mix names and -1, which numpy would turn into text
+    named = any(isinstance(each, str) for each in values)
     for row, each in enumerate(values):
         if isinstance(each, str):
             if each not in known:
                 raise BadInput(f"row {row}: {each!r} is none of the classes {', '.join(map(str, task.classes))}")
             values[row] = known[each]
+        elif named and isinstance(each, (Real, np.bool_)) and each >= 0:
+            raise BadInput(
+                f"row {row}: {each} is a code among names of classes; labels are all codes or all names, and {MISSING} where one is missing"
+            )
     return values
 
 
@@ -166,17 +175,23 @@ def cluster_codes(clusters: ArrayLike | None, cases: int) -> Ints | None:
     values = plain(clusters, "the cluster")
     if values.shape != (cases,):
         raise BadInput(f"clusters have shape {values.shape}, but there are {cases} cases")
-    mixed = values.dtype.kind == "O"
-    absent = [nameless(each) for each in values] if mixed else np.isnan(values) if values.dtype.kind in "fcmM" else False
-    if np.any(absent):
-        row = np.flatnonzero(absent)[0]
+    lacking = np.flatnonzero(absent(values))
+    if lacking.size:
+        row = lacking[0]
         raise BadInput(f"row {row}: the case has no cluster ({values[row]}); name one of its own where it stands alone")
-    if mixed:
+    if values.dtype.kind == "O":
         known: dict[Hashable, int] = {}
         codes = np.array([known.setdefault(each, len(known)) for each in values], dtype=np.int64)
         return None if len(known) == cases else codes
     keys, codes = np.unique(values, return_inverse=True)
     return None if keys.size == cases else codes.astype(np.int64)
+
+
+def absent(values: NDArray[Any]) -> Bools:
+    """Which of `values` (n,) are not there: None, NaN and their like."""
+    if values.dtype.kind == "O":
+        return np.array([nameless(each) for each in values], dtype=np.bool_)
+    return np.isnan(values) if values.dtype.kind in "fcmM" else np.zeros(values.shape, dtype=np.bool_)
 
 
 def nameless(each: Any) -> bool:
