@@ -140,8 +140,21 @@ def test_categories_of_either_sample_count() -> None:
 
 
 def test_numbers_that_are_equal_are_one_category() -> None:
-    for ours, theirs in (([True, False], [1, 0]), ([1, 0], [1.0, 0.0]), ([False, True], [0.0, 1.0])):
+    third = [0.1, 1 / 3]
+    for ours, theirs in (
+        ([True, False], [1, 0]),
+        ([1, 0], [1.0, 0.0]),
+        ([False, True], [0.0, 1.0]),
+        (np.array(third, np.float32), np.array(third)),
+        ([1, 2**60], [1.0, 2.0**60]),
+        ([0.0, 1.0], [-0.0, 1.0]),
+    ):
         assert category_counts(ours, theirs)[1].tolist() == [[1, 1], [1, 1]]
+        assert category_counts(theirs, ours)[1].tolist() == [[1, 1], [1, 1]]
+    large = np.array([2**53, 2**53 + 1])
+    assert category_counts(large, large.astype(np.uint64))[1].tolist() == [[1, 1], [1, 1]]
+    names, counts = category_counts(large, [2.0**53, 0.5])
+    assert (names, counts.tolist()) == (["0.5", str(2**53), str(2**53 + 1)], [[0, 1, 1], [1, 1, 0]])
     (same,) = feature_drift([[True, False] * 40], [[1, 0] * 40], ["flag"])
     assert (same.verdict, same.test.value) == ("not proven", 0.0)
 
@@ -151,8 +164,34 @@ def test_absent_numbers_are_refused_however_the_column_is_held() -> None:
     for column in ([1.0, None] * 20, pd.Series([1, None] * 20, dtype="Int64"), pd.Series([1.0, None] * 20, dtype="Float64")):
         with pytest.raises(BadInput, match="reference, row 1: not a finite number"):
             feature_drift([column], [np.arange(40)], ["a"])
-    (words,) = feature_drift([[1, "x", None, True] * 10], [[1, "x", None, True] * 10], ["a"])
+    (words,) = feature_drift([[1, "x", True] * 10], [[1, "x", True] * 10], ["a"])
     assert words.test.statistic == "cramers_v_chi2"
+
+
+def test_absent_flags_and_words_are_no_categories() -> None:
+    """True and false against 1 and NaN, or some of them absent, had moved; of words and NaN numpy makes the word nan."""
+    flags = [True, False] * 20
+    for absent in ([1.0, np.nan] * 20, [True, None] * 20, np.array([True, None] * 20), pd.Series([True, None] * 20, dtype="boolean")):
+        with pytest.raises(BadInput, match="production, row 1: not a finite number"):
+            feature_drift([flags], [absent], ["a"])
+    for column in (
+        ["x", None] * 20,
+        ["x", np.nan] * 20,
+        pd.Series(["x", None] * 20),
+        pd.Series(["x", None] * 20, dtype="category"),
+        [None, None] * 20,
+    ):
+        with pytest.raises(BadInput, match=r"reference, row [01]: the value is absent .*under a name"):
+            feature_drift([column], [["x", "y"] * 20], ["a"])
+    for column in ([1.0, np.nan], [True, None], ["x", None]):
+        with pytest.raises(BadInput, match="production, row 1: the value is absent"):
+            category_counts([1, 2], column)
+    with pytest.raises(BadInput, match="row 1: reference is masked"):
+        feature_drift([np.ma.masked_array([1.0] * 40, [False, True] * 20)], [np.ones(40)], ["a"])
+    (same,) = feature_drift([np.array(flags, dtype=object)], [flags], ["a"])
+    assert (same.test.statistic, same.test.value) == ("cramers_v_chi2", 0.0)
+    (mixed,) = feature_drift([np.array(flags, dtype=object)], [np.array([1, False] * 20, dtype=object)], ["a"])
+    assert (mixed.test.statistic, mixed.test.value) == ("kolmogorov_smirnov", 0.0)
 
 
 def test_small_bins_are_pooled() -> None:

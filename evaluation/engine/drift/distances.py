@@ -5,13 +5,14 @@ divergence), Massart 1990 (the constant of the Dvoretzky–Kiefer–Wolfowitz bo
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from evaluation.engine.arrays import BadInput, Floats, Ints, floats, ratio
+from evaluation.engine.arrays import BadInput, Floats, Ints, floats, plain, ratio
+from evaluation.engine.data import absent
 
 BINS = 10
 SHARES_SUM = 1e-6
@@ -56,13 +57,47 @@ def bin_counts(reference: ArrayLike, production: ArrayLike, bins: int = BINS) ->
 
 
 def category_counts(reference: ArrayLike, production: ArrayLike) -> tuple[list[str], Ints]:
-    """Names and counts (2, B) of every category that occurs in either sample. Numbers and booleans are equal as numbers: 1, 1.0 and true."""
-    ours, theirs = np.asarray(reference), np.asarray(production)
-    if ours.dtype != theirs.dtype and {ours.dtype.kind, theirs.dtype.kind} <= set("biuf"):
-        ours, theirs = (each.astype(np.result_type(ours, theirs)) for each in (ours, theirs))
+    """Names and counts (2, B) of every category that occurs in either sample. Numbers and booleans are equal as numbers: 1, 1.0 and true.
+
+    Floats of two widths are equal where they are in the narrower one. Raises BadInput that names a row whose value is absent.
+    """
+    ours, theirs = (_categories(each, side) for each, side in ((reference, "reference"), (production, "production")))
+    kinds = {ours.dtype.kind, theirs.dtype.kind}
+    if kinds == {"f"}:
+        narrower = min(ours.dtype, theirs.dtype, key=lambda each: each.itemsize)
+        with np.errstate(over="ignore"):
+            ours, theirs = (each.astype(narrower) for each in (ours, theirs))
+    elif len(kinds) > 1 and kinds <= set("biuf"):
+        ours, theirs = _written(ours), _written(theirs)
     ours, theirs = ours.astype(str), theirs.astype(str)
     names, codes = np.unique(np.concatenate([ours, theirs]), return_inverse=True)
     return names.tolist(), np.stack([np.bincount(code, minlength=names.size) for code in (codes[: ours.size], codes[ours.size :])])
+
+
+def column(values: ArrayLike, side: str) -> NDArray[Any]:
+    """`values` (n,) as they are: of a list that mixes words and NaN numpy would make the word nan. Raises BadInput for masked rows."""
+    found = plain(values, side)
+    return np.array(values, dtype=object) if found.dtype.kind in "SU" and not hasattr(values, "dtype") else found
+
+
+def _categories(values: ArrayLike, side: str) -> NDArray[Any]:
+    found = column(values, side)
+    lacking = np.flatnonzero(absent(found))
+    if lacking.size:
+        row = lacking[0]
+        raise BadInput(
+            f"{side}, row {row}: the value is absent ({found[row]}); count missing values as a category of their own, under a name"
+        )
+    return found + found.dtype.type(0) if found.dtype.kind == "f" else found  # -0.0 is 0.0
+
+
+def _written(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Booleans, integers and floats as text, whole numbers digit by digit: a common type would round some of them to each other."""
+    if numbers.dtype.kind == "b":
+        return numbers.astype(np.int8)
+    if numbers.dtype.kind != "f":
+        return numbers
+    return np.where(numbers == np.rint(numbers), np.char.mod("%.0f", numbers), numbers.astype(str))
 
 
 def sample(values: ArrayLike, name: str) -> Floats:

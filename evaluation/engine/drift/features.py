@@ -3,14 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evaluation.engine.arrays import BadInput
-from evaluation.engine.data import nameless
-from evaluation.engine.drift.distances import Distance, bin_counts, category_counts, independence, jensen_shannon, kolmogorov_smirnov, psi
+from evaluation.engine.data import absent
+from evaluation.engine.drift.distances import (
+    Distance,
+    bin_counts,
+    category_counts,
+    column,
+    independence,
+    jensen_shannon,
+    kolmogorov_smirnov,
+    psi,
+)
 from evaluation.engine.multiplicity import holm
 
 Verdict = Literal["moved", "proven but small", "not proven", "too few"]
@@ -44,16 +53,19 @@ def feature_drift(
     floor: float = FLOOR,
     least: int = LEAST,
 ) -> list[FeatureDrift]:
-    """One entry a feature, in the order given. Columns of numbers are compared by distribution, all others by category.
+    """One entry a feature, in the order given. Columns of numbers are compared by distribution, all others by category; true and false beside numbers are 1 and 0.
 
     A feature has `moved` if Holm's p is at most `alpha` and its effect at least `floor`: with enough rows everything is proven, and with
-    few rows everything is far. Raises BadInput on different numbers of columns and on values that are not finite.
+    few rows everything is far. Raises BadInput on different numbers of columns, on values that are absent and on numbers that are not finite.
     """
     if not len(reference) == len(production) == len(names):
         raise BadInput(
             f"{len(names)} names, {len(reference)} reference and {len(production)} production columns; there is one each a feature"
         )
-    found = [_compare(_column(ours), _column(theirs), least) for ours, theirs in zip(reference, production, strict=True)]
+    found = [
+        _compare(_column(ours, "reference"), _column(theirs, "production"), least)
+        for ours, theirs in zip(reference, production, strict=True)
+    ]
     adjusted = holm([np.nan if distances is None else distances[0].p for distances in found])
     out = []
     for name, ours, theirs, distances, p in zip(names, reference, production, found, adjusted, strict=True):
@@ -74,20 +86,25 @@ def feature_drift(
     return out
 
 
-def _column(values: ArrayLike) -> NDArray[np.generic]:
-    """A column of numbers in which some are absent stays one of numbers, with NaN: it is no list of names."""
-    column = np.asarray(values)
-    if column.dtype.kind != "O" or not any(isinstance(each, Real) for each in column):
-        return column
-    absent = np.array([nameless(each) for each in column], dtype=np.bool_)
-    numeric = all(isinstance(each, Real) and not isinstance(each, (bool, np.bool_)) for each in column[~absent])
-    return np.where(absent, np.nan, column).astype(np.float64) if numeric else column
+def _column(values: ArrayLike, side: str) -> NDArray[Any]:
+    """A column of numbers, true and false among them, of which some are absent stays one of numbers, with NaN: it is no list of names."""
+    found = column(values, side)
+    if found.dtype.kind != "O":
+        return found
+    lacking = absent(found)
+    there = found[~lacking]
+    if not there.size or not all(isinstance(each, (Real, np.bool_)) for each in there):
+        return found
+    if not lacking.any() and all(isinstance(each, (bool, np.bool_)) for each in there):
+        return found.astype(np.bool_)
+    return np.where(lacking, np.nan, found).astype(np.float64)
 
 
-def _compare(ours: NDArray[np.generic], theirs: NDArray[np.generic], least: int) -> tuple[Distance, ...] | None:
+def _compare(ours: NDArray[Any], theirs: NDArray[Any], least: int) -> tuple[Distance, ...] | None:
     if min(len(ours), len(theirs)) < least:
         return None
-    if ours.dtype.kind in "iuf" and theirs.dtype.kind in "iuf":
+    kinds = {ours.dtype.kind, theirs.dtype.kind}
+    if kinds <= set("biuf") and kinds != {"b"}:
         counts = bin_counts(ours, theirs)
         return kolmogorov_smirnov(ours, theirs), psi(counts), jensen_shannon(counts)
     counts = category_counts(ours, theirs)[1]
