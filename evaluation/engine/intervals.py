@@ -137,12 +137,14 @@ def clustered_share(hits: ArrayLike, sizes: ArrayLike, stratum: ArrayLike | None
 
     r = K/M, se = sqrt(G/(G-1) * sum (k_g - r m_g)^2) / M, effective n = r(1-r)/se^2 capped at M. Where r is 0 or 1 the design effect is 0/0
     and the effective n is the number of clusters, never of cases. Clusters without a case in the denominator (`sizes` 0) do not count. Raises BadInput
-    for more hits than cases and for a stratum that there is not.
+    for more hits than cases, for a stratum that there is not and for fewer strata than one.
     """
     hits, sizes = counts(hits, sizes)
     stratum = np.zeros(sizes.shape, dtype=np.int64) if stratum is None else integers(stratum, "the stratum")
-    if not sizes.ndim == 1 or stratum.shape != sizes.shape:
+    if sizes.ndim != 1 or stratum.shape != sizes.shape:
         raise BadInput(f"sizes and strata have shapes {sizes.shape} and {stratum.shape}; there is one of each for a cluster")
+    if strata < 1:
+        raise BadInput(f"{strata} strata hold no cluster; there is at least one")
     wrong = np.flatnonzero((stratum < 0) | (stratum >= strata))
     if wrong.size:
         raise BadInput(f"row {wrong[0]}: there is no stratum {stratum[wrong[0]]} among {strata}")

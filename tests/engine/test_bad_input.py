@@ -131,6 +131,8 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "a loss at five percent": (lambda: detectable_loss(100, alpha=5), "alpha"),
     "a cluster with more hits than cases": (lambda: clustered_share([3, 2], [2, 2]), "row 0: 3 of 2"),
     "a cluster of no stratum": (lambda: clustered_share([1, 2], [2, 2], [0, 1]), "row 1: there is no stratum 1 among 1"),
+    "no stratum for clusters": (lambda: clustered_share([], [], [], 0), "0 strata hold no cluster"),
+    "fewer strata than none": (lambda: clustered_share([1], [2], [0], -1), "-1 strata hold no cluster"),
     "strata of others": (lambda: clustered_share([1, 2], [2, 2], [0]), "one of each for a cluster"),
     "more found than there is": (lambda: froc_points([0.5], [0.4, 0.3], 1, 2), "2 found of 1 objects"),
     "a model instead of a list": (
