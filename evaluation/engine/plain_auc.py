@@ -24,7 +24,8 @@ def delong(scores: ArrayLike, positive: ArrayLike, clusters: ArrayLike | None = 
     """AUCs (k,) of k markers of the same cases, and their covariances (k, k) (DeLong, DeLong & Clarke-Pearson 1988; of clusters Obuchowski 1997).
 
     `scores` (n, k), or (n,) of one marker, higher for `positive` (n,); `clusters` (n,) name what belongs together. The variance of a contrast c is c @
-    covariances @ c. NaN without both classes. Raises BadInput that names the first row that is none.
+    covariances @ c. AUCs are NaN without both classes, covariances also below two cases of each, with clusters below two that hold each. Raises BadInput
+    that names the first row that is none.
     """
     columns, held = floats(scores), booleans(positive, "positive")
     if columns.ndim not in {1, 2} or held.shape != columns.shape[:1]:

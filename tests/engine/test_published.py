@@ -82,6 +82,15 @@ def test_grades_of_ct_images() -> None:
     assert (area - 1.959964 * error, area + 1.959964 * error) == pytest.approx((0.83295, 0.95339), abs=5e-6)
 
 
+def test_covariances_need_two_of_each_class() -> None:
+    """As an AUC does not: of one positive there is no spread."""
+    for held, clusters in (([1, 0, 0, 0], None), ([1, 1, 1, 0], None), ([1, 1, 0, 0], [1, 1, 2, 3])):
+        areas, covariances = delong([0.4, 0.1, 0.2, 0.3], held, clusters)
+        assert np.isfinite(areas).all()
+        assert np.isnan(covariances).all()
+    assert np.isnan(delong([0.4, 0.1], [1, 1])[0]).all()
+
+
 def test_covariances_of_clusters() -> None:
     """Obuchowski 1997 from its placements; with every case its own cluster it is DeLong's."""
     rng = np.random.default_rng(1)
