@@ -1,7 +1,7 @@
 """Scores in order, sorted once for every block of strata, and the counting sort that deals rows out to places.
 
-Neither leans on numpy's sort, whose AVX-512 form takes five times as long as its AVX2 form on AMD's Zen 4
-(https://github.com/numpy/x86-simd-sort/issues/6): a report costs the same whatever processor it is made on.
+Thousands of scores are not put in order by numpy's sort, whose AVX-512 form takes five times as long as its AVX2 form on AMD's Zen 4
+(https://github.com/numpy/x86-simd-sort/issues/6). It still orders few of them, and those that lie too close together to be dealt out.
 """
 
 from dataclasses import dataclass
