@@ -39,6 +39,7 @@ from benchmarks.upload import FACTS, PROJECT, ROOT, manage, pictures, serve
 
 SENDERS = 24
 PATIENCE = 600.0
+READY_WITHIN = 60.0
 
 
 @dataclass
@@ -77,8 +78,10 @@ class Installation:
         command, name = [sys.executable, str(ROOT / "manage.py"), "work"], self.folder / "worker.log"
         with name.open("wb") as log:
             self.worker = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + READY_WITHIN
         while b"worker_ready" not in name.read_bytes():
             assert self.worker.poll() is None, name.read_text()
+            assert time.monotonic() < deadline, f"the worker was not ready within {READY_WITHIN:.0f} s; its log: {name.read_text()}"
             time.sleep(0.1)
         return self.worker.pid
 
