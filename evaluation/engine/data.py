@@ -138,7 +138,7 @@ def _named(labels: ArrayLike, task: Task) -> NDArray[Any]:
             if each not in known:
                 raise BadInput(f"row {row}: {each!r} is none of the classes {', '.join(map(str, task.classes))}")
             values[row] = known[each]
-        elif named and isinstance(each, (Real, np.bool_)) and each >= 0:
+        elif named and isinstance(each, (Real, np.bool_)) and each in range(len(task.classes)):
             raise BadInput(
                 f"row {row}: {each} is a code among names of classes; labels are all codes or all names, and {MISSING} where one is missing"
             )

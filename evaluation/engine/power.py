@@ -21,7 +21,8 @@ def non_inferiority_cases(psi: float, margin: float, *, alpha: float = 0.05, pow
     Inverts Tango's bound at the outcome that is only reached or beaten with probability `power`: d = -z_power * sqrt(psi / n), but never
     better than no flip at all. None where more than 10 million would be needed or the margin is 0. Raises BadInput for a psi or a margin that is no share.
     """
-    _share("psi", psi), _share("margin", margin)
+    _share("psi", psi)
+    _share("margin", margin)
     open_share("alpha", alpha), open_share("power", power)
     if not margin > 0:
         return None
@@ -47,7 +48,8 @@ def floor_cases(share: float, floor: float, *, alpha: float = 0.05, power: float
     bisection: power goes up and down with each case, so that some percent fewer may have it too. None where the share is not above the floor (more cases
     cannot help). Raises BadInput for a share or a floor that is none.
     """
-    _share("share", share), _share("floor", floor)
+    _share("share", share)
+    _share("floor", floor)
     open_share("alpha", alpha), open_share("power", power)
     if not share > floor:
         return None
