@@ -55,7 +55,7 @@ def _user_of(actor: Actor) -> User:
 def propose_policy(*, actor: Actor, project: Project, document: Any) -> tuple[PolicyVersion, bool]:
     """Store a policy document as the next version of its slug; the newest version with equal content is returned as it is (second value False)."""
     require(actor, Can.PROPOSE_POLICY, project)
-    spec = read_policy(document)
+    spec = read_policy(document, new=True)
     digest = digest_of(document)
     with transaction.atomic():
         policy, _ = Policy.objects.get_or_create(project=project, slug=spec.slug)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from evaluation.engine.metrics import DEFINITIONS
 from hardcases.errors import Invalid
 from hardcases.web.documents import Reader
 
@@ -20,8 +21,9 @@ ROLES = ("gating", "guard", "watch")
 IF_TOO_FEW = ("block", "accept", "inform")
 DEFAULT_ALPHA = 0.05
 DEFAULT_MIN_CLUSTERS = 20
-# A COCO AP is optimistic with few objects, and no interval repairs it; a floor belongs on sensitivity or false positives instead.
+# A COCO AP is optimistic with few objects, and no interval repairs it; a floor belongs on sensitivity instead.
 NO_FLOOR = ("coco_",)
+ERRORS = frozenset(name for name, definition in DEFINITIONS.items() if not definition.higher_is_better)
 
 
 class PolicyRefused(Invalid):
@@ -62,8 +64,8 @@ class PolicySpec:
     forbid_starter: bool
 
 
-def read_policy(document: Any) -> PolicySpec:
-    """The document as a `PolicySpec`. Raises `PolicyRefused` with every finding."""
+def read_policy(document: Any, *, new: bool = False) -> PolicySpec:
+    """The document as a `PolicySpec`. Raises `PolicyRefused` with every finding; of a `new` one also with what could be stored before and never passes."""
     read = Reader()
     body = read.mapping(document, ())
     read.refuse_if_any(PolicyRefused)
@@ -73,7 +75,9 @@ def read_policy(document: Any) -> PolicySpec:
         read.wrong(("slug",), "A slug is made of letters, digits, - and _.")
     read.choice(body.get("missing", "wrong"), ("missing",), ("wrong",))
     min_n = read.integer(body.get("min_n", 0), ("min_n",), 0, 10_000_000)
-    checks = [_check(read, item, index, min_n) for index, item in enumerate(read.sequence(body.get("checks"), ("checks",), 1, 200))]
+    checks = [
+        _check(read, item, index, min_n, new=new) for index, item in enumerate(read.sequence(body.get("checks"), ("checks",), 1, 200))
+    ]
     names = [check.name for check in checks]
     for index, name in enumerate(names):
         if name and names.index(name) != index:
@@ -94,7 +98,7 @@ def read_policy(document: Any) -> PolicySpec:
     return spec
 
 
-def _check(read: Reader, value: Any, index: int, default_min_n: int) -> CheckSpec:
+def _check(read: Reader, value: Any, index: int, default_min_n: int, *, new: bool) -> CheckSpec:
     place = ("checks", index)
     item = read.mapping(value, place)
     kind = item.get("kind")
@@ -111,7 +115,12 @@ def _check(read: Reader, value: Any, index: int, default_min_n: int) -> CheckSpe
     metric = read.text(item["metric"], (*place, "metric"), 200) if "metric" in takes and "metric" in item else None
     if kind == "floor" and metric and metric.startswith(NO_FLOOR):
         read.wrong(
-            (*place, "metric"), "A floor on a COCO average precision is not offered. Put it on sensitivity or on false positives per image."
+            (*place, "metric"),
+            "A floor on a COCO average precision is not offered. Put it on sensitivity, or take a check of kind no_regression.",
+        )
+    elif new and kind == "floor" and metric and metric.partition("[")[0] in ERRORS:
+        read.wrong(
+            (*place, "metric"), f"A floor holds from below, and {metric} is better the smaller it is. Take a check of kind no_regression."
         )
     return CheckSpec(
         name=read.text(item.get("name"), (*place, "name"), 128),

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from evaluation.releases import actions
-from evaluation.releases.models import Release
+from evaluation.releases.documents import PolicyRefused
+from evaluation.releases.models import PolicyVersion, Release
 from evaluation.releases.sentences import check_sentence, verdict_sentence
 from evaluation.runs.reports import report_of
 from hardcases.audit.models import AuditEvent
@@ -56,6 +57,16 @@ def test_a_floor_passes_fails_or_cannot_tell() -> None:
     release = scene.release(*floors)
     assert [_check(release, name)["result"] for name in ("0.8", "0.9", "0.97")] == ["pass", "not_enough_evidence", "fail"]
     assert check_sentence(_check(release, "0.97")).startswith("Below the floor on all cases: accuracy 90.0% (")
+
+
+@pytest.mark.parametrize("metric", ["ece", "false_positive_rate", "brier[positive]"])
+def test_a_floor_that_no_model_could_reach_is_not_stored(metric: str) -> None:
+    with pytest.raises(PolicyRefused) as refused:
+        a_scene().policy({"name": "Low", "kind": "floor", "metric": metric, "floor": 0.1})
+    (error,) = refused.value.errors
+    assert error.pointer == "/checks/0/metric"
+    assert "better the smaller it is" in error.detail
+    assert not PolicyVersion.objects.exists()
 
 
 def test_rounded_scores_fail_the_sanity_check(monkeypatch: pytest.MonkeyPatch) -> None:
