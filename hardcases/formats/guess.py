@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hardcases.errors import Refusal
 from hardcases.formats.exchange import Package
-from hardcases.formats.pictures import is_picture
+from hardcases.formats.pictures import bare_name, is_picture
 
 _HEAD = 2**16
 _TABLES = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -32,12 +32,8 @@ def guess(package: Package) -> str | None:
 
 def _has_texts_of_pictures(names: Sequence[str]) -> bool:
     """Whether there is a text of boxes, or so it seems, for one of the pictures."""
-    pictures = {_stem(name) for name in names if is_picture(name)}
-    return any(name.lower().endswith(".txt") and _stem(name) in pictures for name in names)
-
-
-def _stem(name: str) -> str:
-    return name.rpartition("/")[2].rpartition(".")[0]
+    pictures = {bare_name(name) for name in names if is_picture(name)}
+    return any(name.lower().endswith(".txt") and bare_name(name) in pictures for name in names)
 
 
 def _of_one(package: Package, name: str) -> str | None:

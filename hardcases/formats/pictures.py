@@ -99,3 +99,8 @@ def upright_size(file: IO[bytes]) -> tuple[int, int] | None:
 def is_picture(name: str) -> bool:
     """By its ending only; whether it is one, the intake decides by its bytes."""
     return name.lower().endswith(ENDINGS)
+
+
+def bare_name(name: str) -> str:
+    """The last part of a path in the package without its ending."""
+    return name.rpartition("/")[2].rpartition(".")[0]

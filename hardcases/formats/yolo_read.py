@@ -10,7 +10,7 @@ from hardcases.formats import strict, strict_yaml
 from hardcases.formats.assembling import Assembler
 from hardcases.formats.exchange import Finding, Item, Options, Package
 from hardcases.formats.marks import Box, BoxError, Mark, around
-from hardcases.formats.pictures import is_picture
+from hardcases.formats.pictures import bare_name, is_picture
 from hardcases.formats.rows import shown
 
 CASES = "hardcases.jsonl"  # what our exports carry along, one line a picture
@@ -21,10 +21,8 @@ _NO_LABELS = frozenset(
 )
 _MAX_LABELS = 16 * 2**20
 _NEAR = 1e-3  # how far beyond the picture rounding may lead
-_IMAGES, _TEXTS = (
-    "images",
-    ("labels", "labeltxt", "annotations"),
-)  # a folder of pictures and those of their texts, whatever the case of their letters
+# A folder of pictures and those of their texts, whatever the case of their letters.
+_IMAGES, _TEXTS = "images", ("labels", "labeltxt", "annotations")
 
 
 class _LineError(ValueError):
@@ -193,10 +191,10 @@ class _Texts:
         taken = set(self._found.values())
         self._left: dict[str, list[str]] = {}
         for name in labels - taken:
-            self._left.setdefault(_stem(name), []).append(name)
-        wanting = Counter(_stem(picture) for picture in pictures if picture not in self._found)
+            self._left.setdefault(bare_name(name), []).append(name)
+        wanting = Counter(bare_name(picture) for picture in pictures if picture not in self._found)
         for picture in pictures:
-            stem = _stem(picture)
+            stem = bare_name(picture)
             if picture not in self._found and wanting[stem] == 1 and len(self._left.get(stem, ())) == 1:
                 self._found[picture] = self._left.pop(stem)[0]
         self.used = set(self._found.values())
@@ -207,11 +205,7 @@ class _Texts:
 
     def doubtful(self, picture: str) -> bool:
         """Whether texts are left that may be the picture's."""
-        return _stem(picture) in self._left
-
-
-def _stem(name: str) -> str:
-    return name.rpartition("/")[2].rpartition(".")[0]
+        return bare_name(picture) in self._left
 
 
 def _beside(picture: str, labels: set[str], plain: Mapping[str, str]) -> str | None:
@@ -222,7 +216,7 @@ def _beside(picture: str, labels: set[str], plain: Mapping[str, str]) -> str | N
             for folder in _TEXTS:
                 swapped = "/".join([*parts[:at], folder, *parts[at + 1 :]]) + ".txt"
                 found = swapped if swapped in labels else plain.get(swapped.lower())
-                if found is not None and _stem(found) == parts[-1]:
+                if found is not None and bare_name(found) == parts[-1]:
                     return found
             break
     return stem + ".txt" if stem + ".txt" in labels else None
