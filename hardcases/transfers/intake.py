@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from typing import Any
 
 from hardcases.audit.actors import Actor
@@ -60,13 +61,12 @@ class Intake:
         for row in rows:
             if "key" in row:
                 keys.setdefault(row["place"], row["key"])
-        labelled = [
-            (entry, keys[place])
+        labelled = (
+            (entry, number_in(self.project, keys[place]))
             for entry in entries
             if isinstance(entry, Item) and entry.label is not None and (place := said.place_of(entry.place)) in keys
-        ]
-        for first in range(0, len(labelled), WITHOUT_CONTENT):
-            some = [(item, number_in(self.project, key)) for item, key in labelled[first : first + WITHOUT_CONTENT]]
+        )
+        while some := list(islice(labelled, WITHOUT_CONTENT)):
             numbers = {number for _, number in some if number is not None}
             digests = dict(Case.objects.filter(project=self.project, number__in=numbers).values_list("number", "sha256"))
             for item, number in some:
