@@ -30,9 +30,8 @@ from hardcases.imaging.limits import MAX_METADATA, MAX_PIXELS, ImageTooBig, Unre
 __all__ = ["ImageFacts", "ImageTooBig", "Picture", "UnreadableImage", "check_same", "copies", "display", "inspect", "pixels", "thumbnail"]
 
 _DICOM = "hardcases.imaging.dicom.decoding"
-PNG_EFFORT = (
-    3  # of 9: a third of the time of Pillow's 6, for files a tenth larger; a worker makes a copy once, and most are looked at once or never
-)
+# Of 9: a third of the time of Pillow's 6, for files a tenth larger. A worker makes a copy once, and most are looked at once or never.
+PNG_EFFORT = 3
 TINY = 64  # pictures up to this side are shown losslessly: at 8×8 every pixel counts
 
 _DECODES = threading.BoundedSemaphore(2)  # a decoded picture takes up to 200 MB; two at once is what a small server bears
